@@ -1,0 +1,261 @@
+import type { DomainEvent } from "../../kernel/event.ts";
+import type { MicroCredits } from "../../kernel/money.ts";
+import type { Usage, UsageClass } from "../../ports/price-book.ts";
+
+/** The words of this context: what is asked, what is recorded, what is known. All amounts are micro-credits. */
+
+/** Limits on spending. What is held counts as spent until it is resolved. Absent: no limit. */
+export interface Caps {
+	readonly total?: MicroCredits | undefined;
+	/** Per calendar day and calendar month, UTC. */
+	readonly day?: MicroCredits | undefined;
+	readonly month?: MicroCredits | undefined;
+	/** Largest hold of a single call. */
+	readonly request?: MicroCredits | undefined;
+}
+
+/** What a key may do. `models` are patterns where `*` stands for anything; absent: all. */
+export interface Scopes {
+	/** `call` (use models), `read` (see its own account, receipts and quotes). */
+	readonly can: readonly ("call" | "read")[];
+	readonly models?: readonly string[] | undefined;
+}
+
+/** How the true cost became known. */
+export type CostBasis = "reported" | "priced" | "fixed" | "estimated";
+
+/** One line of a receipt's sum: `units × price ÷ 1,000,000`, kept exact as `units × price`. */
+export interface CostLine {
+	readonly class: UsageClass;
+	readonly units: number;
+	/** Micro-credits per million units. */
+	readonly price: number;
+}
+
+/** Why a hold was resolved the way it was. */
+export type Ending =
+	| "finished"
+	| "client-gone"
+	| "vendor-error"
+	| "vendor-broke-off"
+	| "timeout"
+	| "not-sent"
+	| "crashed"
+	| "stopped"
+	| "expired";
+
+export type CreditsCommand =
+	| { readonly type: "open-account"; readonly account: string; readonly name: string; readonly caps?: Caps }
+	| { readonly type: "set-account-caps"; readonly account: string; readonly caps: Caps }
+	| {
+			readonly type: "create-key";
+			readonly account: string;
+			readonly key: string;
+			readonly name: string;
+			/** SHA-256 of the key's text, hex: the text itself is never stored. */
+			readonly hash: string;
+			/** First and last characters, to tell keys apart: `dos_sk_ab…yz`. */
+			readonly hint: string;
+			readonly scopes: Scopes;
+			readonly caps?: Caps;
+			/** Milliseconds since 1970 UTC. */
+			readonly expires?: number | undefined;
+	  }
+	| { readonly type: "set-key-caps"; readonly key: string; readonly caps: Caps }
+	/** Gives the key a new secret; the old one works until `graceUntil` (at once invalid when it is not after now). */
+	| { readonly type: "rotate-key"; readonly key: string; readonly hash: string; readonly hint: string; readonly graceUntil: number }
+	| { readonly type: "revoke-key"; readonly key: string; readonly reason?: string }
+	| { readonly type: "grant"; readonly account: string; readonly amount: MicroCredits; readonly note?: string }
+	| {
+			readonly type: "hold";
+			readonly call: string;
+			readonly account: string;
+			/** Key id; absent for the operator's own calls from the terminal. */
+			readonly key?: string | undefined;
+			/** Wanted. */
+			readonly amount: MicroCredits;
+			/**
+			 * Least that makes sense (at most `amount`): when no more is available and no other hold stands in the way,
+			 * the hold takes what is there, down to this. The caller then lowers the output limit it sends.
+			 */
+			readonly atLeast?: MicroCredits;
+			/** Milliseconds since 1970 UTC; after it the hold can be expired. */
+			readonly expires: number;
+			/** Which process holds it: after a crash, the next start knows whose holds are orphans. */
+			readonly holder: string;
+			readonly substrate: string;
+			readonly model: string;
+			readonly operation: string;
+			/** Id of the price sheet that it was sized by. */
+			readonly sheet: string;
+	  }
+	| {
+			readonly type: "settle";
+			readonly call: string;
+			/** The true cost, or the best estimate of it. */
+			readonly cost: MicroCredits;
+			readonly basis: CostBasis;
+			readonly ending: Ending;
+			readonly usage: Usage;
+			readonly lines: readonly CostLine[];
+			/** Id of the price sheet; absent when the vendor reported the cost. */
+			readonly sheet?: string;
+			/** What a reader of the receipt should know, in words: "the vendor reported no usage". */
+			readonly notes?: readonly string[];
+			/** For learning right-sized holds: bytes that could become input. */
+			readonly inputBytes?: number;
+			/** As the vendor named it. */
+			readonly finishReason?: string | undefined;
+			/** Milliseconds: to the first byte, and in all. */
+			readonly timing?: { readonly firstByte?: number; readonly total: number };
+			readonly status?: number;
+	  }
+	| { readonly type: "release"; readonly call: string; readonly ending: Ending; readonly notes?: readonly string[]; readonly status?: number }
+	/** Expires one hold; refused (`hold/not-due`) before its time. */
+	| { readonly type: "expire"; readonly call: string }
+	| { readonly type: "refund"; readonly call: string; readonly amount?: MicroCredits; readonly reason: string };
+
+export type CreditsEvent =
+	| DomainEvent<"account-opened", { account: string; name: string; caps: Caps }>
+	| DomainEvent<"account-caps-set", { account: string; caps: Caps }>
+	| DomainEvent<
+			"key-created",
+			{ account: string; key: string; name: string; hash: string; hint: string; scopes: Scopes; caps: Caps; expires?: number }
+	  >
+	| DomainEvent<"key-caps-set", { account: string; key: string; caps: Caps }>
+	| DomainEvent<"key-rotated", { account: string; key: string; hash: string; hint: string; graceUntil: number }>
+	| DomainEvent<"key-revoked", { account: string; key: string; reason?: string }>
+	| DomainEvent<"credits-granted", { account: string; amount: MicroCredits; note?: string }>
+	| DomainEvent<
+			"credits-held",
+			{
+				call: string;
+				account: string;
+				key?: string;
+				amount: MicroCredits;
+				expires: number;
+				holder: string;
+				substrate: string;
+				model: string;
+				operation: string;
+				sheet: string;
+			}
+	  >
+	| DomainEvent<
+			"credits-settled",
+			{
+				call: string;
+				account: string;
+				key?: string;
+				/** What was charged: the cost, or less when neither hold nor balance covered it. */
+				amount: MicroCredits;
+				cost: MicroCredits;
+				/** cost - amount, when that is not 0: nobody paid it. */
+				uncollected?: MicroCredits;
+				held: { position: number; time: number; amount: MicroCredits };
+				substrate: string;
+				model: string;
+				operation: string;
+				basis: CostBasis;
+				ending: Ending;
+				usage: Usage;
+				lines: readonly CostLine[];
+				sheet?: string;
+				notes?: readonly string[];
+				inputBytes?: number;
+				finishReason?: string;
+				timing?: { firstByte?: number; total: number };
+				status?: number;
+			}
+	  >
+	| DomainEvent<
+			"credits-released",
+			{
+				call: string;
+				account: string;
+				key?: string;
+				held: { position: number; time: number; amount: MicroCredits };
+				substrate: string;
+				model: string;
+				operation: string;
+				ending: Ending;
+				notes?: readonly string[];
+				status?: number;
+			}
+	  >
+	| DomainEvent<
+			"hold-expired",
+			{
+				call: string;
+				account: string;
+				key?: string;
+				held: { position: number; time: number; amount: MicroCredits };
+				substrate: string;
+				model: string;
+				operation: string;
+			}
+	  >
+	| DomainEvent<"credits-refunded", { call: string; account: string; key?: string; amount: MicroCredits; reason: string }>;
+
+/** The data of one of the context's events. */
+export type DataOf<Type extends CreditsEvent["type"]> = Extract<CreditsEvent, { type: Type }>["data"];
+
+/** Spending counted against caps. `day` and `month` are those of `dayOf` and `monthOf`; an older one counts as 0. */
+export interface Spending {
+	/** Settled, less refunds. */
+	spent: MicroCredits;
+	/** In open holds. */
+	held: MicroCredits;
+	/** Settled and held together in the window. `dayOf` is days since 1970, `monthOf` months since 1970 (UTC). */
+	day: MicroCredits;
+	dayOf: number;
+	month: MicroCredits;
+	monthOf: number;
+}
+
+export interface Account extends Spending {
+	readonly id: string;
+	readonly name: string;
+	granted: MicroCredits;
+	caps: Caps;
+	/** Open holds by call. */
+	readonly holds: Map<string, Hold>;
+}
+
+export interface Key extends Spending {
+	readonly id: string;
+	readonly account: string;
+	readonly name: string;
+	readonly created: number;
+	hint: string;
+	scopes: Scopes;
+	caps: Caps;
+	expires: number | undefined;
+	revoked: number | undefined;
+}
+
+export interface Hold {
+	readonly call: string;
+	readonly account: string;
+	readonly key: string | undefined;
+	readonly amount: MicroCredits;
+	readonly expires: number;
+	readonly holder: string;
+	readonly substrate: string;
+	readonly model: string;
+	readonly operation: string;
+	/** Of the event that recorded it. */
+	readonly position: number;
+	readonly time: number;
+}
+
+export interface CreditsState {
+	readonly accounts: Map<string, Account>;
+	readonly keys: Map<string, Key>;
+	/** Key id by hash of a secret that works, with the time until which a rotated-out one does. */
+	readonly secrets: Map<string, { readonly key: string; readonly until: number | undefined }>;
+	/** Open holds by call: the same objects as in their accounts. */
+	readonly holds: Map<string, Hold>;
+	/** Micro-credits refunded so far, by call: only calls that have refunds. */
+	readonly refunded: Map<string, MicroCredits>;
+}
