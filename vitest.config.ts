@@ -1,8 +1,35 @@
-import { defineConfig } from "vitest/config";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
 
-export default defineConfig({
+/**
+ * Every file runs in a process of its own: tests open servers, files and child processes, and none
+ * may see another's. `core` is what every runtime must pass; `whole` starts the real program.
+ */
+const config: ViteUserConfig = defineConfig({
 	test: {
-		include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+		pool: "forks",
+		maxWorkers: 2,
 		testTimeout: 20_000,
+		hookTimeout: 20_000,
+		reporters: ["default"],
+		projects: [
+			{ extends: true, test: { name: "core", include: ["src/**/*.test.ts"] } },
+			{
+				extends: true,
+				test: {
+					name: "architecture",
+					include: ["test/architecture.test.ts"],
+				},
+			},
+			{
+				extends: true,
+				test: {
+					name: "whole",
+					include: ["test/**/*.test.ts"],
+					exclude: ["test/architecture.test.ts"],
+				},
+			},
+		],
 	},
 });
+
+export default config;

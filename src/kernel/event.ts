@@ -96,40 +96,24 @@ export function sealEvent(event: Omit<StoredEvent, "hash">, hashText: HashText):
 
 /**
  * Reads a line back, or undefined when it is no canonical line: `parseLine(canonicalLine(e))` is `e`,
- * and a line with other white space, order or members is refused.
+ * and a line with other white space, order or members is refused. `data` may be any JSON object's text
+ * without white space around it and without line breaks.
  */
 export function parseLine(line: string, hashText: HashText): StoredEvent | undefined {
-	let fields: Record<string, unknown>;
-	try {
-		fields = JSON.parse(line) as Record<string, unknown>;
-	} catch {
-		return undefined;
-	}
-	if (typeof fields !== "object" || fields === null || Array.isArray(fields)) return undefined;
-	const { position, previous, time, stream, version, type, actor, cause, correlation, key, input, data } = fields;
-	if (![position, time, version].every((value) => Number.isSafeInteger(value))) return undefined;
+	// A quote inside a string is escaped, so the first match is the member itself.
+	const at = line.indexOf(dataMember);
+	if (at < 0 || !line.endsWith("}") || line.includes("\n") || line.includes("\r")) return undefined;
+	const data = line.slice(at + dataMember.length, -1);
+	const envelope = parseJson(`${line.slice(0, at)}}`) as Partial<Omit<StoredEvent, "hash" | "data">> | undefined;
+	if (!envelope || !data.startsWith("{") || !data.endsWith("}") || !parseJson(data)) return undefined;
+	const { position, previous, time, stream, version, type, actor, cause, correlation, key, input } = envelope;
+	if (![position, time, version].every(Number.isSafeInteger)) return undefined;
 	if (![previous, stream, type, actor].every((value) => typeof value === "string")) return undefined;
 	if (![cause, correlation, key, input].every((value) => value === undefined || typeof value === "string")) {
 		return undefined;
 	}
-	if (typeof data !== "object" || data === null || Array.isArray(data)) return undefined;
-	const envelope = {
-		position,
-		previous,
-		time,
-		stream,
-		version,
-		type,
-		actor,
-		...(cause === undefined ? {} : { cause }),
-		...(correlation === undefined ? {} : { correlation }),
-		...(key === undefined ? {} : { key }),
-		...(input === undefined ? {} : { input }),
-	} as Omit<StoredEvent, "hash" | "data">;
-	// Everything before `data` is rebuilt; what then remains of the line is the data's own text.
-	const front = canonicalLine({ ...envelope, data: "" }).slice(0, -1);
-	if (!line.startsWith(front)) return undefined;
-	const event = { ...envelope, data: line.slice(front.length, -1) };
+	const event = { ...envelope, data } as Omit<StoredEvent, "hash">;
+	if (canonicalLine(event) !== line) return undefined;
 	return { ...event, hash: hashLine(line, hashText) };
 }
 
@@ -149,4 +133,14 @@ const plain = /^[\w\-/.:@ ]*$/;
 /** JSON.stringify for a string, quicker for the plain ids that nearly all of ours are. */
 function quote(text: string): string {
 	return plain.test(text) ? `"${text}"` : JSON.stringify(text);
+}
+
+const dataMember = ',"data":';
+
+function parseJson(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
+	}
 }

@@ -11,7 +11,7 @@ export type Outcome<T, R extends Refusal = Refusal> =
 export interface Refusal {
 	readonly code: string;
 	readonly message: string;
-	readonly details?: Readonly<Record<string, unknown>>;
+	readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
 export function accept<T>(value: T): { readonly ok: true; readonly value: T } {

@@ -33,13 +33,22 @@ export interface EventLog {
 	 * Every committed event after `position`, oldest first, in batches. With `types`, only those.
 	 * What is committed while reading may or may not be included; nothing is skipped or repeated.
 	 */
-	read(position: number, options?: { readonly types?: readonly string[]; readonly to?: number }): AsyncIterable<readonly StoredEvent[]>;
+	read(
+		position: number,
+		options?: { readonly types?: readonly string[]; readonly to?: number },
+	): AsyncIterable<readonly StoredEvent[]>;
 
 	/** The events of one stream after `version`, oldest first; at most `limit`. */
-	readStream(stream: string, options?: { readonly after?: number; readonly limit?: number }): Promise<readonly StoredEvent[]>;
+	readStream(
+		stream: string,
+		options?: { readonly after?: number; readonly limit?: number },
+	): Promise<readonly StoredEvent[]>;
 
 	/** The newest events of one stream before `version`, newest first; at most `limit`. */
-	readStreamBackwards(stream: string, options?: { readonly before?: number; readonly limit?: number }): Promise<readonly StoredEvent[]>;
+	readStreamBackwards(
+		stream: string,
+		options?: { readonly before?: number; readonly limit?: number },
+	): Promise<readonly StoredEvent[]>;
 
 	/** The events recorded under these idempotency keys, those that exist. */
 	findByKey(keys: readonly string[]): Promise<readonly StoredEvent[]>;
@@ -57,10 +66,16 @@ export interface EventLog {
 export interface LogHead {
 	readonly tip: Tip;
 	/** Events after `position`, oldest first: what others appended since we last looked. */
-	after(position: number): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
+	after(
+		position: number,
+	): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
 	/** Version of each stream: 0 for one that has no event. */
-	versions(streams: readonly string[]): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>>;
-	findByKey(keys: readonly string[]): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
+	versions(
+		streams: readonly string[],
+	): ReadonlyMap<string, number> | Promise<ReadonlyMap<string, number>>;
+	findByKey(
+		keys: readonly string[],
+	): readonly StoredEvent[] | Promise<readonly StoredEvent[]>;
 	/**
 	 * Events sealed by the caller: positions go on from the tip, versions from the streams', each
 	 * `previous` is the hash before it. An event that breaks this, or a key used before, rejects the

@@ -14,6 +14,8 @@ export interface ListenOptions {
 	/** PEM texts. Without it, plain HTTP. */
 	readonly tls?: { readonly key: string; readonly certificate: string };
 	readonly limits: HttpLimits;
+	/** Hears what a handler or a listener threw, of which the client is told nothing. Must not throw. */
+	readonly onFault?: (error: unknown) => void;
 }
 
 export interface HttpLimits {
@@ -54,14 +56,21 @@ export interface HttpRequest {
 	/** Address of the client. */
 	readonly remote: string;
 	/**
-	 * The whole body, once. Rejects with `http/body-too-large`, `http/aborted` or `http/timeout`.
+	 * The whole body; asked again, the same promise. Rejects with `http/body-too-large`,
+	 * `http/aborted`, `http/timeout` or `http/unsupported-encoding` (a compressed body); a handler
+	 * that lets one of these pass has it answered 413, not at all, 408 or 415.
 	 * A body is only read when asked for.
 	 */
 	body(): Promise<Uint8Array>;
 }
 
 export interface HttpResponse {
-	/** Status and headers, once, before anything else. Values with control characters are refused with a throw. */
+	/**
+	 * Status (200 to 599) and headers, once, before anything else. What a header cannot carry is
+	 * refused with a throw (`http/bad-head`). How the body is framed and whether the connection
+	 * stays is the edge's business: such headers are left out. The head leaves with the first of the
+	 * body; `write` of nothing sends it at once.
+	 */
 	head(status: number, headers: Readonly<Record<string, string>>): void;
 	/** False when the client is slow: wait for `onDrain` before writing more. Ignored once the client has gone. */
 	write(chunk: Uint8Array): boolean;
@@ -72,6 +81,6 @@ export interface HttpResponse {
 	/** Runs once when the client has left before the answer ended. */
 	onGone(listener: () => void): void;
 	onDrain(listener: () => void): void;
-	/** Whether the head was sent. */
+	/** Whether the head was told. */
 	readonly started: boolean;
 }

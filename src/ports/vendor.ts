@@ -15,6 +15,8 @@ export interface Vendor {
 	readonly baseName?: string;
 	/** Runs on the owner's machine: on only when configured or its base address is set; priced at zero unless the owner says otherwise. */
 	readonly local?: boolean;
+	/** Answers without any vendor: takes the calls to models that nobody else is on for, while no other vendor is on. */
+	readonly standIn?: boolean;
 	readonly quirks?: Quirks;
 	/** Where the facts of this row were read. */
 	readonly source: string;

@@ -7,7 +7,7 @@ import type { Quirks } from "./vendor.ts";
  * and metering need, changes in the bytes only what it must, and reads usage from the answer.
  */
 export interface WireProtocol {
-	/** `openai-chat`, `anthropic-messages`. */
+	/** `kebab-case`, after the folder of its adapter. */
 	readonly id: string;
 	readonly operations: readonly WireOperation[];
 
@@ -29,8 +29,21 @@ export interface WireProtocol {
 	/** The same in the middle of a stream: the frame or frames to send before the connection ends. */
 	streamRefusal(refusal: Refusal): Uint8Array;
 
+	/** The body of this protocol's list of models. */
+	models(list: readonly ModelEntry[]): Uint8Array;
+
+	/** Whether a request on a path of ours is by its headers from this protocol's own clients. */
+	speaks(header: (name: string) => string | undefined): boolean;
+
 	/** The key a client sent, from whichever header this protocol's clients use. */
 	clientKey(header: (name: string) => string | undefined): string | undefined;
+}
+
+export interface ModelEntry {
+	readonly id: string;
+	readonly owner: string;
+	/** Tokens; absent when not known. */
+	readonly contextWindow?: number;
 }
 
 export interface WireOperation {
@@ -78,9 +91,11 @@ export interface Forwarded {
 	readonly body: Uint8Array;
 	/** True when usage had to be asked for on a stream, so that what comes of it is taken out again. */
 	readonly usageAsked: boolean;
+	/** The limit of output tokens per answer that goes out: usage far above it is no usage. */
+	readonly outputLimit?: number | undefined;
 }
 
-/** Watches one answer. Chunks may split anywhere, within a character too. */
+/** Watches one answer. Chunks may split anywhere, within a character too; they may be kept, so their memory must not be used again. */
 export interface Meter {
 	/** What of this chunk goes on to the client: nearly always the chunk itself. Nothing: undefined. */
 	pass(chunk: Uint8Array): Uint8Array | undefined;
@@ -97,11 +112,11 @@ export interface Metered {
 	readonly absurd: string | undefined;
 	/** What the vendor says the call cost, in micro-credits. */
 	readonly reportedCost: number | undefined;
-	/** Bytes of generated text, arguments and reasoning that passed: the ground for an estimate. */
+	/** Bytes of generated text, arguments and reasoning that passed: the ground for an estimate. Counted only when usage is missing, else 0. */
 	readonly deliveredBytes: number;
 	/** Input tokens as far as known (some protocols say them first), for an answer that broke off. */
 	readonly partialUsage: Usage | undefined;
-	/** The protocol's own end was seen (`[DONE]`, `message_stop`, a whole JSON body). */
+	/** The protocol's own end was seen (`[DONE]`, `message_stop`, a whole JSON body; from vendors that send none, the reason to finish). */
 	readonly complete: boolean;
 	/** As the vendor names it: `stop`, `length`, `end_turn`. */
 	readonly finishReason: string | undefined;

@@ -24,12 +24,14 @@ export interface Scopes {
 /** How the true cost became known. */
 export type CostBasis = "reported" | "priced" | "fixed" | "estimated";
 
-/** One line of a receipt's sum: `units × price ÷ 1,000,000`, kept exact as `units × price`. */
+/** One line of a receipt's sum: `units × price ÷ 1,000,000`, kept exact: the sum is rounded once, up. */
 export interface CostLine {
 	readonly class: UsageClass;
 	readonly units: number;
 	/** Micro-credits per million units. */
 	readonly price: number;
+	/** Part of this line that is paid, in basis points (a batch's discount); absent: all of it. */
+	readonly basisPoints?: number;
 }
 
 /** Why a hold was resolved the way it was. */
@@ -45,8 +47,17 @@ export type Ending =
 	| "expired";
 
 export type CreditsCommand =
-	| { readonly type: "open-account"; readonly account: string; readonly name: string; readonly caps?: Caps }
-	| { readonly type: "set-account-caps"; readonly account: string; readonly caps: Caps }
+	| {
+			readonly type: "open-account";
+			readonly account: string;
+			readonly name: string;
+			readonly caps?: Caps;
+	  }
+	| {
+			readonly type: "set-account-caps";
+			readonly account: string;
+			readonly caps: Caps;
+	  }
 	| {
 			readonly type: "create-key";
 			readonly account: string;
@@ -63,9 +74,24 @@ export type CreditsCommand =
 	  }
 	| { readonly type: "set-key-caps"; readonly key: string; readonly caps: Caps }
 	/** Gives the key a new secret; the old one works until `graceUntil` (at once invalid when it is not after now). */
-	| { readonly type: "rotate-key"; readonly key: string; readonly hash: string; readonly hint: string; readonly graceUntil: number }
-	| { readonly type: "revoke-key"; readonly key: string; readonly reason?: string }
-	| { readonly type: "grant"; readonly account: string; readonly amount: MicroCredits; readonly note?: string }
+	| {
+			readonly type: "rotate-key";
+			readonly key: string;
+			readonly hash: string;
+			readonly hint: string;
+			readonly graceUntil: number;
+	  }
+	| {
+			readonly type: "revoke-key";
+			readonly key: string;
+			readonly reason?: string;
+	  }
+	| {
+			readonly type: "grant";
+			readonly account: string;
+			readonly amount: MicroCredits;
+			readonly note?: string;
+	  }
 	| {
 			readonly type: "hold";
 			readonly call: string;
@@ -79,6 +105,8 @@ export type CreditsCommand =
 			 * the hold takes what is there, down to this. The caller then lowers the output limit it sends.
 			 */
 			readonly atLeast?: MicroCredits;
+			/** The caller has waited long enough: shrink to what is there even while other holds are open. */
+			readonly pressing?: boolean;
 			/** Milliseconds since 1970 UTC; after it the hold can be expired. */
 			readonly expires: number;
 			/** Which process holds it: after a crash, the next start knows whose holds are orphans. */
@@ -110,22 +138,57 @@ export type CreditsCommand =
 			readonly timing?: { readonly firstByte?: number; readonly total: number };
 			readonly status?: number;
 	  }
-	| { readonly type: "release"; readonly call: string; readonly ending: Ending; readonly notes?: readonly string[]; readonly status?: number }
+	| {
+			readonly type: "release";
+			readonly call: string;
+			readonly ending: Ending;
+			readonly notes?: readonly string[];
+			readonly status?: number;
+	  }
 	/** Expires one hold; refused (`hold/not-due`) before its time. */
 	| { readonly type: "expire"; readonly call: string }
-	| { readonly type: "refund"; readonly call: string; readonly amount?: MicroCredits; readonly reason: string };
+	| {
+			readonly type: "refund";
+			readonly call: string;
+			readonly amount?: MicroCredits;
+			readonly reason: string;
+	  };
 
 export type CreditsEvent =
 	| DomainEvent<"account-opened", { account: string; name: string; caps: Caps }>
 	| DomainEvent<"account-caps-set", { account: string; caps: Caps }>
 	| DomainEvent<
 			"key-created",
-			{ account: string; key: string; name: string; hash: string; hint: string; scopes: Scopes; caps: Caps; expires?: number }
+			{
+				account: string;
+				key: string;
+				name: string;
+				hash: string;
+				hint: string;
+				scopes: Scopes;
+				caps: Caps;
+				expires?: number;
+			}
 	  >
 	| DomainEvent<"key-caps-set", { account: string; key: string; caps: Caps }>
-	| DomainEvent<"key-rotated", { account: string; key: string; hash: string; hint: string; graceUntil: number }>
-	| DomainEvent<"key-revoked", { account: string; key: string; reason?: string }>
-	| DomainEvent<"credits-granted", { account: string; amount: MicroCredits; note?: string }>
+	| DomainEvent<
+			"key-rotated",
+			{
+				account: string;
+				key: string;
+				hash: string;
+				hint: string;
+				graceUntil: number;
+			}
+	  >
+	| DomainEvent<
+			"key-revoked",
+			{ account: string; key: string; reason?: string }
+	  >
+	| DomainEvent<
+			"credits-granted",
+			{ account: string; amount: MicroCredits; note?: string }
+	  >
 	| DomainEvent<
 			"credits-held",
 			{
@@ -195,10 +258,25 @@ export type CreditsEvent =
 				operation: string;
 			}
 	  >
-	| DomainEvent<"credits-refunded", { call: string; account: string; key?: string; amount: MicroCredits; reason: string }>;
+	| DomainEvent<
+			"credits-refunded",
+			{
+				call: string;
+				account: string;
+				key?: string;
+				amount: MicroCredits;
+				reason: string;
+				/** What was charged and when, and the hold it was charged to: which cap windows the refund gives back to. */
+				settled: { position: number; time: number; amount: MicroCredits };
+				held: { position: number; time: number; amount: MicroCredits };
+			}
+	  >;
 
 /** The data of one of the context's events. */
-export type DataOf<Type extends CreditsEvent["type"]> = Extract<CreditsEvent, { type: Type }>["data"];
+export type DataOf<Type extends CreditsEvent["type"]> = Extract<
+	CreditsEvent,
+	{ type: Type }
+>["data"];
 
 /** Spending counted against caps. `day` and `month` are those of `dayOf` and `monthOf`; an older one counts as 0. */
 export interface Spending {
@@ -228,6 +306,8 @@ export interface Key extends Spending {
 	readonly name: string;
 	readonly created: number;
 	hint: string;
+	/** Of all its secrets ever, the one in use last. */
+	readonly hashes: string[];
 	scopes: Scopes;
 	caps: Caps;
 	expires: number | undefined;
@@ -252,8 +332,11 @@ export interface Hold {
 export interface CreditsState {
 	readonly accounts: Map<string, Account>;
 	readonly keys: Map<string, Key>;
-	/** Key id by hash of a secret that works, with the time until which a rotated-out one does. */
-	readonly secrets: Map<string, { readonly key: string; readonly until: number | undefined }>;
+	/** Key id by hash of a secret, with the time until which a rotated-out one works. None is ever forgotten, so none is used twice. */
+	readonly secrets: Map<
+		string,
+		{ readonly key: string; readonly until: number | undefined }
+	>;
 	/** Open holds by call: the same objects as in their accounts. */
 	readonly holds: Map<string, Hold>;
 	/** Micro-credits refunded so far, by call: only calls that have refunds. */

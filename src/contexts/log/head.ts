@@ -1,5 +1,12 @@
-import type { Decider, DecisionContext, KeyedDraft } from "../../kernel/decider.ts";
-import { type DomainEvent, genesisHash, readEvent, type StoredEvent, sealEvent, type Why } from "../../kernel/event.ts";
+import type { Decider, KeyedDraft } from "../../kernel/decider.ts";
+import {
+	type DomainEvent,
+	genesisHash,
+	readEvent,
+	type StoredEvent,
+	sealEvent,
+	type Why,
+} from "../../kernel/event.ts";
 import { accept, Fault, type Outcome, refuse } from "../../kernel/outcome.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DerivedStore } from "../../ports/derived-store.ts";
@@ -79,7 +86,9 @@ interface Waiting {
 	reject(fault: unknown): void;
 }
 
-export async function openHead<D extends Deciders>(options: HeadOptions<D>): Promise<Head<D>> {
+export async function openHead<D extends Deciders>(
+	options: HeadOptions<D>,
+): Promise<Head<D>> {
 	const { log, deciders, clock, digest, derived } = options;
 	const upcast = options.upcast ?? ((event: DomainEvent) => event);
 	const snapshotEvery = options.snapshotEvery ?? 20_000;
@@ -91,39 +100,76 @@ export async function openHead<D extends Deciders>(options: HeadOptions<D>): Pro
 	const hashText = (text: string) => digest.text(text);
 
 	let folded: Tip = emptyTip;
+	/** Position of the newest event that listeners have heard of. */
+	let announced = 0;
 	let snapshotAt = 0;
-	/** False after a write failed half-way: the states may hold what was never written, so they are folded anew. */
+	/** False while the states may hold what is not written: should that fail, they are folded anew. */
 	let trusted = false;
-	let closed = false;
+	let closed: Promise<void> | undefined;
 	let waiting: Waiting[] = [];
 	let running: Promise<void> | undefined;
 
 	function evolve(event: DomainEvent): void {
-		for (const [name, decider] of all) states.set(name, decider.evolve(states.get(name), event));
+		for (const [name, decider] of all)
+			states.set(name, decider.evolve(states.get(name), event));
 	}
 
 	function fold(stored: StoredEvent): DomainEvent {
 		const event = upcast(readEvent(stored));
 		evolve(event);
-		folded = { position: stored.position, hash: stored.hash, time: stored.time };
+		folded = {
+			position: stored.position,
+			hash: stored.hash,
+			time: stored.time,
+		};
 		return event;
 	}
 
 	async function restore(): Promise<void> {
-		const saved = derived ? await loadSnapshot(log, derived, all) : undefined;
-		for (const [name, decider] of all) {
-			states.set(name, saved ? decider.load(saved.states[name]) : decider.initial());
-		}
-		folded = saved?.tip ?? emptyTip;
+		trusted = false;
+		folded = (await restoreSnapshot()) ?? startAnew();
 		snapshotAt = folded.position;
-		for await (const batch of log.read(folded.position)) for (const event of batch) fold(event);
+		for await (const batch of log.read(folded.position))
+			for (const event of batch) fold(event);
 		trusted = true;
+	}
+
+	function startAnew(): Tip {
+		for (const [name, decider] of all) states.set(name, decider.initial());
+		return emptyTip;
+	}
+
+	/** A snapshot that is missing, of another log or unreadable costs a longer start, nothing more. */
+	async function restoreSnapshot(): Promise<Tip | undefined> {
+		if (!derived) return undefined;
+		try {
+			const saved = await loadSnapshot(log, derived, all);
+			if (!saved) return undefined;
+			for (const [name, decider] of all)
+				states.set(name, decider.load(saved.states[name]));
+			return saved.tip;
+		} catch (fault) {
+			onFault(fault);
+			return undefined;
+		}
+	}
+
+	/** After a failure: folds anew, and lets listeners hear what they missed by it. */
+	async function recover(): Promise<void> {
+		await restore();
+		for await (const batch of log.read(announced, { to: folded.position })) {
+			announce(batch.map((stored) => upcast(readEvent(stored))));
+		}
 	}
 
 	async function save(): Promise<void> {
 		if (!derived || !trusted || folded.position === snapshotAt) return;
 		const body: Record<string, unknown> = {};
-		for (const [name, decider] of all) body[name] = { format: decider.format, state: decider.save(states.get(name)) };
+		for (const [name, decider] of all)
+			body[name] = {
+				format: decider.format,
+				state: decider.save(states.get(name)),
+			};
 		snapshotAt = folded.position;
 		await derived.save(snapshotName, {
 			format: snapshotFormat,
@@ -134,7 +180,9 @@ export async function openHead<D extends Deciders>(options: HeadOptions<D>): Pro
 	}
 
 	function announce(events: readonly DomainEvent[]): void {
-		if (events.length === 0) return;
+		const last = events.at(-1);
+		if (!last) return;
+		announced = last.position;
 		for (const listener of listeners) {
 			try {
 				listener(events);
@@ -145,20 +193,24 @@ export async function openHead<D extends Deciders>(options: HeadOptions<D>): Pro
 	}
 
 	async function catchUp(): Promise<void> {
-		if (!trusted) return restore();
-		const news: DomainEvent[] = [];
-		for await (const batch of log.read(folded.position)) for (const event of batch) news.push(fold(event));
-		announce(news);
+		if (!trusted) return recover();
+		for await (const batch of log.read(folded.position)) {
+			trusted = false;
+			const news = batch.map(fold);
+			trusted = true;
+			announce(news);
+		}
 	}
 
 	/** Decides and records a batch under the head; returns how to answer each command once it is durable. */
 	async function carryOut(batch: readonly Waiting[]): Promise<(() => void)[]> {
-		if (!trusted) await restore();
+		if (!trusted) await recover();
 		const heard: DomainEvent[] = [];
-		trusted = false;
 		const answers = await log.write(async (head) => {
+			trusted = false;
 			if (head.tip.position > folded.position) {
-				for (const event of await head.after(folded.position)) heard.push(fold(event));
+				for (const event of await head.after(folded.position))
+					heard.push(fold(event));
 			}
 			return decideAll(batch, head, heard);
 		});
@@ -167,21 +219,29 @@ export async function openHead<D extends Deciders>(options: HeadOptions<D>): Pro
 		return answers;
 	}
 
-	async function decideAll(batch: readonly Waiting[], head: LogHead, heard: DomainEvent[]): Promise<(() => void)[]> {
-		const earlier = await recallAll(batch, head);
+	async function decideAll(
+		batch: readonly Waiting[],
+		head: LogHead,
+		heard: DomainEvent[],
+	): Promise<(() => void)[]> {
 		const now = Math.max(clock.now(), head.tip.time);
 		const answers: (() => void)[] = [];
 		const sealed: StoredEvent[] = [];
 		const versions = new Map<string, number>();
+		const memory = rememberKeys(head);
 		let tip = head.tip;
 
-		async function record(drafts: readonly KeyedDraft[], intent: Intent): Promise<DomainEvent[]> {
+		async function record(
+			drafts: readonly PreparedDraft[],
+			intent: Intent,
+		): Promise<DomainEvent[]> {
 			const recorded: DomainEvent[] = [];
 			for (const draft of drafts) {
 				let version = versions.get(draft.stream);
-				if (version === undefined) version = (await head.versions([draft.stream])).get(draft.stream) ?? 0;
+				if (version === undefined)
+					version =
+						(await head.versions([draft.stream])).get(draft.stream) ?? 0;
 				versions.set(draft.stream, version + 1);
-				const first = recorded.length === 0 && intent.key !== undefined;
 				const stored = sealEvent(
 					{
 						position: tip.position + 1,
@@ -193,9 +253,9 @@ export async function openHead<D extends Deciders>(options: HeadOptions<D>): Pro
 						actor: intent.actor,
 						cause: intent.cause,
 						correlation: intent.correlation,
-						key: first ? intent.key : draft.key,
-						input: first ? intent.input : undefined,
-						data: JSON.stringify(draft.data),
+						key: draft.key,
+						input: draft.input,
+						data: draft.text,
 					},
 					hashText,
 				);
@@ -209,78 +269,100 @@ export async function openHead<D extends Deciders>(options: HeadOptions<D>): Pro
 					position: stored.position,
 				};
 				evolve(event);
-				if (stored.key !== undefined) earlier.set(stored.key, { event, input: stored.input });
+				if (stored.key !== undefined)
+					memory.add(stored.key, { event, input: stored.input });
 				recorded.push(event);
 				heard.push(event);
 			}
 			return recorded;
 		}
 
-		for (const one of batch) {
+		/** Nothing has changed yet when this throws: it takes down its own command alone. */
+		async function decide(
+			one: Waiting,
+		): Promise<Outcome<Recorded> | readonly PreparedDraft[]> {
 			const decider = deciders[one.name] as Decider<unknown, unknown>;
-			const first = one.intent.key === undefined ? undefined : earlier.get(one.intent.key);
+			const state = states.get(one.name);
+			const { key, input } = one.intent;
+			const recall = decider.recall?.(one.command, state) ?? [];
+			await memory.look(key === undefined ? recall : [key, ...recall]);
+			const first = key === undefined ? undefined : memory.get(key);
 			if (first) {
-				const same = first.input === one.intent.input;
-				answers.push(() =>
-					one.resolve(
-						same
-							? accept({ events: [first.event], replayed: true })
-							: refuse(
-									"idempotency/mismatch",
-									"This idempotency key was used before with another input. Use a new key for a new request.",
-								),
-					),
-				);
-				continue;
+				return first.input === input
+					? accept({ events: [first.event], replayed: true })
+					: refuse(
+							"idempotency/mismatch",
+							"This idempotency key was used before with another input. Use a new key for a new request.",
+						);
 			}
-			const context: DecisionContext = { now, recalled: recalled(decider, one, earlier) };
-			let decision: ReturnType<typeof decider.decide>;
+			const recalled = new Map<string, DomainEvent>();
+			for (const name of recall) {
+				const found = memory.get(name);
+				if (found) recalled.set(name, found.event);
+			}
+			const decision = decider.decide(one.command, state, { now, recalled });
+			if (!decision.ok) return decision;
+			const prepared = prepare(decision.events, one.intent);
+			const claimed = prepared.flatMap((draft) => draft.key ?? []);
+			await memory.look(claimed);
+			const taken = claimed.find(
+				(name, index) => memory.get(name) || claimed.indexOf(name) !== index,
+			);
+			if (taken !== undefined) {
+				throw new Fault(
+					"log/conflict",
+					`The decision claims the key ${taken}, which was used before. Nothing was written.`,
+				);
+			}
+			return prepared;
+		}
+
+		// One look at the log for what most of the batch will ask for.
+		await memory.look(batch.flatMap(({ intent }) => intent.key ?? []));
+		for (const one of batch) {
+			let decided: Awaited<ReturnType<typeof decide>>;
 			try {
-				decision = decider.decide(one.command, states.get(one.name), context);
+				decided = await decide(one);
 			} catch (fault) {
 				answers.push(() => one.reject(fault));
 				continue;
 			}
-			if (!decision.ok) {
-				const refusal = decision;
-				answers.push(() => one.resolve(refusal));
-				continue;
-			}
-			const events = await record(decision.events, one.intent);
-			answers.push(() => one.resolve(accept({ events, replayed: false })));
+			const outcome =
+				"ok" in decided
+					? decided
+					: accept({
+							events: await record(decided, one.intent),
+							replayed: false,
+						});
+			answers.push(() => one.resolve(outcome));
 		}
 		if (sealed.length > 0) await head.append(sealed);
 		folded = tip;
 		return answers;
 	}
 
-	function recalled(
-		decider: Decider<unknown, unknown>,
-		one: Waiting,
-		earlier: ReadonlyMap<string, Earlier>,
-	): ReadonlyMap<string, DomainEvent> {
-		const keys = decider.recall?.(one.command, states.get(one.name)) ?? [];
-		const events = new Map<string, DomainEvent>();
-		for (const key of keys) {
-			const found = earlier.get(key);
-			if (found) events.set(key, found.event);
-		}
-		return events;
-	}
-
-	/** What the log holds under every key that this batch's commands carry or want recalled. */
-	async function recallAll(batch: readonly Waiting[], head: LogHead): Promise<Map<string, Earlier>> {
-		const keys = new Set<string>();
-		for (const { name, command, intent } of batch) {
-			if (intent.key !== undefined) keys.add(intent.key);
-			for (const key of deciders[name]?.recall?.(command, states.get(name)) ?? []) keys.add(key);
-		}
-		const earlier = new Map<string, Earlier>();
-		if (keys.size === 0) return earlier;
-		for (const stored of await head.findByKey([...keys])) {
-			earlier.set(stored.key as string, { event: upcast(readEvent(stored)), input: stored.input });
-		}
-		return earlier;
+	/** What the log holds under the keys that were looked for, each looked up once in a batch. */
+	function rememberKeys(head: LogHead) {
+		const looked = new Set<string>();
+		const found = new Map<string, Earlier>();
+		return {
+			async look(keys: readonly string[]): Promise<void> {
+				const fresh = keys.filter((key) => !looked.has(key));
+				if (fresh.length === 0) return;
+				for (const stored of await head.findByKey(fresh)) {
+					found.set(stored.key as string, {
+						event: upcast(readEvent(stored)),
+						input: stored.input,
+					});
+				}
+				for (const key of fresh) looked.add(key);
+			},
+			add(key: string, earlier: Earlier): void {
+				looked.add(key);
+				found.set(key, earlier);
+			},
+			get: (key: string) => found.get(key),
+		};
 	}
 
 	async function run(): Promise<void> {
@@ -290,9 +372,12 @@ export async function openHead<D extends Deciders>(options: HeadOptions<D>): Pro
 			try {
 				for (const answer of await carryOut(batch)) answer();
 			} catch (fault) {
+				// First the states become true again, so that whoever hears of the failure reads no phantom.
+				if (!trusted) await recover().catch(onFault);
 				for (const one of batch) one.reject(fault);
 			}
-			if (folded.position - snapshotAt >= snapshotEvery) await save().catch(onFault);
+			if (folded.position - snapshotAt >= snapshotEvery)
+				await save().catch(onFault);
 		}
 	}
 
@@ -304,10 +389,12 @@ export async function openHead<D extends Deciders>(options: HeadOptions<D>): Pro
 	}
 
 	await restore();
+	announced = folded.position;
 
 	return {
 		execute(name, command, intent) {
-			if (closed) return Promise.reject(new Fault("log/closed", "The log is closed."));
+			if (closed)
+				return Promise.reject(new Fault("log/closed", "The log is closed."));
 			return new Promise((resolve, reject) => {
 				waiting.push({ name, command, intent, resolve, reject });
 				if (waiting.length === 1) clock.soon(() => void exclusively(run));
@@ -317,19 +404,61 @@ export async function openHead<D extends Deciders>(options: HeadOptions<D>): Pro
 		position: () => folded.position,
 		async refresh() {
 			const tip = await log.tip();
-			if (tip.position > folded.position || !trusted) await exclusively(catchUp);
+			if (tip.position > folded.position || !trusted)
+				await exclusively(catchUp);
 		},
 		subscribe(listener) {
 			listeners.add(listener);
 			return () => void listeners.delete(listener);
 		},
-		async close() {
-			if (closed) return;
-			closed = true;
-			await exclusively(run);
-			await save().catch(onFault);
+		close() {
+			closed ??= exclusively(run).then(() => save().catch(onFault));
+			return closed;
 		},
 	};
+}
+
+/** A draft that can be written: its data as text, and the key it claims. */
+interface PreparedDraft extends KeyedDraft {
+	readonly text: string;
+	readonly input?: string | undefined;
+}
+
+/**
+ * The command's own key goes to the first event that claims none itself. Throws when there is none,
+ * and when a text cannot be stored as it is.
+ */
+function prepare(
+	drafts: readonly KeyedDraft[],
+	intent: Intent,
+): readonly PreparedDraft[] {
+	const { actor, cause, correlation, key, input } = intent;
+	const bearer =
+		key === undefined
+			? -1
+			: drafts.findIndex((draft) => draft.key === undefined);
+	if (key !== undefined && bearer === -1 && drafts.length > 0) {
+		throw new Fault(
+			"log/malformed",
+			"Each event of this command claims a key of its own, so none is left to carry the command's. Send it without a key.",
+		);
+	}
+	const prepared = drafts.map((draft, index) => ({
+		...draft,
+		text: JSON.stringify(draft.data),
+		...(index === bearer ? { key: key as string, input } : {}),
+	}));
+	for (const { stream, type, key } of prepared) {
+		for (const text of [stream, type, key, actor, cause, correlation, input]) {
+			if (text !== undefined && !text.isWellFormed()) {
+				throw new Fault(
+					"log/malformed",
+					`${JSON.stringify(text)} is no well-formed Unicode text, so it cannot name anything in the log.`,
+				);
+			}
+		}
+	}
+	return prepared;
 }
 
 interface Earlier {
@@ -347,17 +476,26 @@ async function loadSnapshot(
 	derived: DerivedStore,
 	// biome-ignore lint/suspicious/noExplicitAny: see Deciders.
 	all: readonly (readonly [string, Decider<any, any>])[],
-): Promise<{ readonly tip: Tip; readonly states: Readonly<Record<string, unknown>> } | undefined> {
+): Promise<
+	| { readonly tip: Tip; readonly states: Readonly<Record<string, unknown>> }
+	| undefined
+> {
 	const saved = await derived.load(snapshotName);
 	if (!saved || saved.format !== snapshotFormat) return undefined;
 	const event = await log.at(saved.position);
 	if (!event || event.hash !== saved.hash) return undefined;
-	const body = JSON.parse(saved.body) as Record<string, { format: number; state: unknown } | undefined>;
+	const body = JSON.parse(saved.body) as Record<
+		string,
+		{ format: number; state: unknown } | undefined
+	>;
 	const states: Record<string, unknown> = {};
 	for (const [name, decider] of all) {
 		const part = body[name];
 		if (!part || part.format !== decider.format) return undefined;
 		states[name] = part.state;
 	}
-	return { tip: { position: event.position, hash: event.hash, time: event.time }, states };
+	return {
+		tip: { position: event.position, hash: event.hash, time: event.time },
+		states,
+	};
 }

@@ -1,0 +1,95 @@
+import { requestBody } from "./lib/answers.ts";
+import type { LoadResult } from "./lib/load.ts";
+import { type Program, type Started, startProgram } from "./lib/process.ts";
+
+/**
+ * What our HTTP edge costs over a bare proxy: `node benchmarks/http-edge.ts [seconds] [rounds] [only]`.
+ * Upstream, proxy and load are processes of their own, the proxy on a core of its own; CPU is the
+ * proxy's. Rounds alternate between the proxies, so that a busy machine strikes all alike, and the
+ * least of each is shown.
+ */
+const seconds = Number(process.argv[2] ?? 4);
+const rounds = Number(process.argv[3] ?? 3);
+/** Only proxies whose name has this in it. */
+const only = process.argv[4] ?? "";
+
+const proxies: readonly (Program & { readonly against?: string })[] = [
+	{ name: "bare node:http", file: "bare-proxy.ts" },
+	{ name: "our edge, node", file: "edge-proxy.ts", args: ["node"], against: "bare node:http" },
+	{ name: "bare Bun.serve + fetch", file: "bare-proxy-bun.ts", runtime: "bun" },
+	{
+		name: "our edge, bun",
+		file: "edge-proxy.ts",
+		args: ["bun"],
+		runtime: "bun",
+		against: "bare Bun.serve + fetch",
+	},
+];
+
+interface Cell {
+	cpu: number;
+	load: LoadResult;
+}
+
+const upstream = await startProgram({ name: "upstream", file: "upstream.ts", cpu: 1 });
+const cells = new Map<string, Cell>();
+try {
+	for (let round = 0; round < rounds; round++) {
+		for (const proxy of proxies) {
+			if (!proxy.name.includes(only)) continue;
+			const args = [String(upstream.ready["port"]), ...(proxy.args ?? [])];
+			const started = await startProgram({ ...proxy, args, cpu: 0 });
+			try {
+				for (const stream of [false, true]) keepBest(proxy.name, stream, await measure(started, stream));
+			} finally {
+				await started.stop();
+			}
+		}
+	}
+} finally {
+	await upstream.stop();
+}
+report();
+
+async function measure(proxy: Started, stream: boolean): Promise<Cell> {
+	await load(proxy, stream, 1);
+	const before = proxy.cpu();
+	const result = await load(proxy, stream, seconds);
+	return { cpu: (proxy.cpu() - before) / result.requests, load: result };
+}
+
+async function load(proxy: Started, stream: boolean, time: number): Promise<LoadResult> {
+	const spec = {
+		port: proxy.ready["port"],
+		path: "/v1/chat/completions",
+		headers: { authorization: "Bearer dos_sk_benchmark", "user-agent": "bench" },
+		body: requestBody(stream),
+		connections: 64,
+		seconds: time,
+	};
+	const run = await startProgram({ name: "load", file: "load.ts", args: [JSON.stringify(spec)], cpu: 1 });
+	await run.stop();
+	return run.ready as unknown as LoadResult;
+}
+
+function keepBest(name: string, stream: boolean, cell: Cell): void {
+	const key = `${name} ${stream}`;
+	const best = cells.get(key);
+	if (!best || cell.cpu < best.cpu) cells.set(key, cell);
+}
+
+function report(): void {
+	for (const stream of [false, true]) {
+		console.log(`\n${stream ? "Streams of 34 frames" : "Plain answers of 1.2 KB"}, 64 connections`);
+		for (const { name, against } of proxies) {
+			const cell = cells.get(`${name} ${stream}`);
+			const floor = cells.get(`${against} ${stream}`);
+			if (!cell) continue;
+			const { perSecond, p50, p99, failed } = cell.load;
+			const ratio = floor ? `  ${(cell.cpu / floor.cpu).toFixed(2)} x bare` : "";
+			console.log(
+				`${name.padEnd(24)} ${cell.cpu.toFixed(1).padStart(7)} µs CPU  ${perSecond.toFixed(0).padStart(7)}/s  p50 ${p50.toFixed(2)} ms  p99 ${p99.toFixed(2)} ms  failed ${failed}${ratio}`,
+			);
+		}
+	}
+}

@@ -1,0 +1,104 @@
+#!/usr/bin/env node
+/**
+ * Starts `dos` on a runtime that can run it. Plain JavaScript that an old Node reads too: where the
+ * Node at hand is too old, the one pinned in node_modules takes over, else one sentence says what to do.
+ * Flags are none of its business.
+ */
+import { existsSync } from "node:fs";
+import * as nodeModule from "node:module";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+
+const nodeNeeded = 24;
+const bunNeeded = [1, 4];
+
+const root = new URL("..", import.meta.url);
+
+if (isSupported()) {
+	await run();
+} else {
+	const pinned = pinnedNode();
+	if (pinned) await handOver(pinned);
+	else {
+		const found = process.versions.bun
+			? `Bun ${process.versions.bun}`
+			: `Node ${process.versions.node}`;
+		const remedy = existsSync(new URL("src", root))
+			? "run npm install, which brings the right one"
+			: "install one of them (https://nodejs.org), then run dos again";
+		console.error(
+			`dos needs Node ${nodeNeeded} or Bun ${bunNeeded.join(".")}, or newer, and this is ${found}: ${remedy}.`,
+		);
+		process.exitCode = 1;
+	}
+}
+
+function isSupported() {
+	const bun = process.versions.bun;
+	if (bun) {
+		const [major, minor] = bun.split(".").map(Number);
+		return (
+			major > bunNeeded[0] || (major === bunNeeded[0] && minor >= bunNeeded[1])
+		);
+	}
+	return Number(process.versions.node.split(".")[0]) >= nodeNeeded;
+}
+
+/** A checkout runs from its sources, so that a build left behind is never run by mistake; a published package has only the build. */
+async function run() {
+	keepCompiledCode();
+	const source = new URL("src/apps/cli/main.ts", root);
+	await import(
+		existsSync(source) ? source : new URL("dist/apps/cli/main.js", root)
+	);
+}
+
+/** Compiled code is kept in the user's own cache, never in a folder that others can write to. */
+function keepCompiledCode() {
+	if (process.env.NODE_COMPILE_CACHE || process.platform === "win32") return;
+	const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+	nodeModule.enableCompileCache?.(join(caches, "duranteos"));
+}
+
+/** The Node that came with a checkout as a development dependency, or undefined. */
+function pinnedNode() {
+	try {
+		const { resolve } = nodeModule.createRequire(import.meta.url);
+		const name = process.platform === "win32" ? "node.exe" : "node";
+		const path = join(dirname(resolve("node/package.json")), "bin", name);
+		return existsSync(path) ? path : undefined;
+	} catch {
+		return undefined;
+	}
+}
+
+/** Runs this file on another Node and ends the way that one ends. */
+async function handOver(node) {
+	const { spawn } = await import("node:child_process");
+	const { fileURLToPath } = await import("node:url");
+	const child = spawn(
+		node,
+		[
+			...process.execArgv,
+			fileURLToPath(import.meta.url),
+			...process.argv.slice(2),
+		],
+		{ stdio: "inherit" },
+	);
+	// A terminal sends its signals to both; what is sent to this process alone is passed on.
+	for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+		process.on(signal, () => {
+			if (!process.stdin.isTTY || signal !== "SIGINT") child.kill(signal);
+		});
+	}
+	child.on("error", (fault) => {
+		console.error(`dos could not start ${node}: ${fault.message}`);
+		process.exitCode = 1;
+	});
+	child.on("exit", (code, signal) => {
+		if (signal) {
+			process.removeAllListeners(signal);
+			process.kill(process.pid, signal);
+		} else process.exitCode = code ?? 1;
+	});
+}

@@ -1,0 +1,4 @@
+import { eventLogContract } from "../../ports/event-log.contract.ts";
+import { memoryEventLog } from "./memory.ts";
+
+eventLogContract("memory", memoryEventLog);

@@ -1,0 +1,367 @@
+import type { SQLOutputValue, StatementSync } from "node:sqlite";
+import { genesisHash, type StoredEvent } from "../../kernel/event.ts";
+import type { EventLog, LogHead, Tip } from "../../ports/event-log.ts";
+import {
+	type Database,
+	type DatabaseOptions,
+	openDatabase,
+} from "../sqlite/database.ts";
+import { isConstraint, translate } from "../sqlite/faults.ts";
+import {
+	checkFollows,
+	headExpired,
+	keyConflict,
+	logClosed,
+} from "./append-check.ts";
+
+/** Events in one batch of a reading. Between two batches the event loop goes on. */
+const batchSize = 1_000;
+/** Positions that are looked through at once, where few or small things are read of each. */
+const span = 8_192;
+/** Stream versions remembered from one write to the next. */
+const versionsKept = 10_000;
+
+/**
+ * A log in a SQLite file, safe for any number of processes on one machine. Give it a path, and it opens
+ * and closes the file; give it a database that is already open, and whoever opened it closes it.
+ */
+export function sqliteEventLog(
+	target: string | Database,
+	options: DatabaseOptions = {},
+): EventLog {
+	const database =
+		typeof target === "string" ? openDatabase(target, options) : target;
+	const { path, reader, durable } = database;
+	const reading = prepare(reader);
+	const writing = prepare(durable);
+	const insert = durable.prepare(
+		"insert into event (position, time, stream, version, type, actor, cause, correlation, key, input, hash, data) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	);
+	/** Versions as of `knownTip`; worthless once somebody else has written. */
+	const known = new Map<string, number>();
+	let knownTip = genesisHash;
+	let closed = false;
+
+	function prepare(connection: Database["reader"]): Statements {
+		const rows = (sql: string) => {
+			const statement = connection.prepare(sql);
+			statement.setReturnArrays(true);
+			return statement;
+		};
+		return {
+			tip: rows(
+				"select position, hash, time from event order by position desc limit 1",
+			),
+			hashAt: rows("select hash from event where position = ?"),
+			after: rows(
+				`select ${columns}, null from event where position > ? and position <= ? order by position limit ?`,
+			),
+			afterOfTypes: rows(
+				`select ${columns}, ${previous} from event where position > ? and position <= ? and type in (select value from json_each(?)) order by position`,
+			),
+			version: rows(
+				"select version from event where stream = ? order by version desc limit 1",
+			),
+			stream: rows(
+				`select ${columns}, ${previous} from event where stream = ? and version > ? order by version limit ?`,
+			),
+			streamBackwards: rows(
+				`select ${columns}, ${previous} from event where stream = ? and version < ? order by version desc limit ?`,
+			),
+			byKey: rows(`select ${columns}, ${previous} from event where key = ?`),
+			at: rows(`select ${columns}, ${previous} from event where position = ?`),
+			hashes: rows(
+				"select hash from event where position >= ? and position <= ? order by position",
+			),
+		};
+	}
+
+	/** Reads for whoever may: errors come in our own words. */
+	function attempt<T>(work: () => T): T {
+		assertOpen();
+		try {
+			return work();
+		} catch (error) {
+			throw translate(error, "log", path);
+		}
+	}
+
+	function assertOpen(): void {
+		if (closed) throw logClosed();
+	}
+
+	function openHead(): {
+		readonly head: LogHead;
+		commit(): void;
+		discard(): void;
+	} {
+		let tip = readTip(writing);
+		if (tip.hash !== knownTip || known.size > versionsKept) known.clear();
+		// Trusted again by `commit` alone, after the database has committed too.
+		knownTip = "";
+		let open = true;
+		let refused: unknown;
+		function inside<T>(work: () => T): T {
+			if (!open) throw headExpired();
+			try {
+				return work();
+			} catch (error) {
+				throw translate(error, "log", path);
+			}
+		}
+		function versionOf(stream: string): number {
+			let version = known.get(stream);
+			if (version === undefined) {
+				version = (writing.version.get(stream) as Row | undefined)?.[0] as
+					| number
+					| undefined;
+				known.set(stream, version ?? 0);
+			}
+			return version ?? 0;
+		}
+		function append(event: StoredEvent): void {
+			const next = checkFollows(event, tip, versionOf(event.stream));
+			try {
+				insert.run(
+					event.position,
+					event.time,
+					event.stream,
+					event.version,
+					event.type,
+					event.actor,
+					event.cause ?? null,
+					event.correlation ?? null,
+					event.key ?? null,
+					event.input ?? null,
+					event.hash,
+					event.data,
+				);
+			} catch (error) {
+				if (event.key !== undefined && isConstraint(error))
+					throw keyConflict(event.key);
+				throw error;
+			}
+			known.set(event.stream, event.version);
+			tip = next;
+		}
+		return {
+			head: {
+				get tip() {
+					return inside(() => tip);
+				},
+				after: (position) =>
+					inside(() =>
+						readAfter(writing, position, Number.MAX_SAFE_INTEGER, -1),
+					),
+				versions: (streams) =>
+					inside(
+						() => new Map(streams.map((stream) => [stream, versionOf(stream)])),
+					),
+				findByKey: (keys) => inside(() => findByKey(writing, keys)),
+				append(events) {
+					try {
+						inside(() => events.forEach(append));
+					} catch (fault) {
+						refused = fault;
+						throw fault;
+					}
+				},
+			},
+			commit() {
+				open = false;
+				if (refused) throw refused;
+				knownTip = tip.hash;
+			},
+			discard() {
+				open = false;
+			},
+		};
+	}
+
+	return {
+		async write(work) {
+			assertOpen();
+			try {
+				return await database.write(durable, async () => {
+					const { head, commit, discard } = openHead();
+					try {
+						const result = await work(head);
+						commit();
+						return result;
+					} finally {
+						discard();
+					}
+				});
+			} catch (error) {
+				knownTip = "";
+				throw translate(error, "log", path);
+			}
+		},
+		async tip() {
+			return attempt(() => readTip(reading));
+		},
+		async *read(position, { types, to = Number.MAX_SAFE_INTEGER } = {}) {
+			let from = position;
+			if (types) {
+				const wanted = JSON.stringify(types);
+				const end = Math.min(to, attempt(() => readTip(reading)).position);
+				while (from < end) {
+					const until = Math.min(from + span, end);
+					const batch = attempt(() =>
+						(
+							reading.afterOfTypes.all(from, until, wanted) as unknown as Row[]
+						).map(toEvent),
+					);
+					if (batch.length > 0) yield batch;
+					from = until;
+					if (from < end) await otherWork();
+				}
+				return;
+			}
+			for (;;) {
+				const batch = attempt(() => readAfter(reading, from, to, batchSize));
+				const last = batch.at(-1);
+				if (!last) return;
+				yield batch;
+				if (batch.length < batchSize) return;
+				from = last.position;
+				await otherWork();
+			}
+		},
+		async readStream(stream, { after = 0, limit = -1 } = {}) {
+			return attempt(() =>
+				(reading.stream.all(stream, after, limit) as unknown as Row[]).map(
+					toEvent,
+				),
+			);
+		},
+		async readStreamBackwards(
+			stream,
+			{ before = Number.MAX_SAFE_INTEGER, limit = -1 } = {},
+		) {
+			return attempt(() =>
+				(
+					reading.streamBackwards.all(stream, before, limit) as unknown as Row[]
+				).map(toEvent),
+			);
+		},
+		async findByKey(keys) {
+			return attempt(() => findByKey(reading, keys));
+		},
+		async at(position) {
+			return attempt(() => {
+				const row = reading.at.get(position) as Row | undefined;
+				return row && toEvent(row);
+			});
+		},
+		async hashes(from, to) {
+			const hashes: string[] = [];
+			const end = Math.min(to, attempt(() => readTip(reading)).position);
+			for (let first = Math.max(1, from); first <= end; first += span) {
+				if (hashes.length > 0) await otherWork();
+				const last = Math.min(first + span - 1, end);
+				const rows = attempt(
+					() => reading.hashes.all(first, last) as unknown as Row[],
+				);
+				for (const row of rows) hashes.push(row[0] as string);
+			}
+			return hashes;
+		},
+		async close() {
+			if (closed) return;
+			closed = true;
+			await (database === target ? database.settled() : database.close());
+		},
+	};
+}
+
+type Row = readonly SQLOutputValue[];
+
+type Statements = Readonly<
+	Record<
+		| "tip"
+		| "hashAt"
+		| "after"
+		| "afterOfTypes"
+		| "version"
+		| "stream"
+		| "streamBackwards"
+		| "byKey"
+		| "at"
+		| "hashes",
+		StatementSync
+	>
+>;
+
+const columns =
+	"position, time, stream, version, type, actor, cause, correlation, key, input, hash, data";
+const previous =
+	"(select before.hash from event as before where before.position = event.position - 1)";
+
+/** `previous` is the hash of the row before, and what `genesisHash` is for where there is none. */
+function toEvent(row: Row): StoredEvent {
+	return eventAfter(row, (row[12] as string | null) ?? genesisHash);
+}
+
+function eventAfter(row: Row, previous: string): StoredEvent {
+	return {
+		position: row[0] as number,
+		previous,
+		time: row[1] as number,
+		stream: row[2] as string,
+		version: row[3] as number,
+		type: row[4] as string,
+		actor: row[5] as string,
+		cause: (row[6] as string | null) ?? undefined,
+		correlation: (row[7] as string | null) ?? undefined,
+		key: (row[8] as string | null) ?? undefined,
+		input: (row[9] as string | null) ?? undefined,
+		data: row[11] as string,
+		hash: row[10] as string,
+	};
+}
+
+function readTip(statements: Statements): Tip {
+	const row = statements.tip.get() as Row | undefined;
+	if (!row) return { position: 0, hash: genesisHash, time: 0 };
+	return {
+		position: row[0] as number,
+		hash: row[1] as string,
+		time: row[2] as number,
+	};
+}
+
+/** Events one after the other, each chained to the row before it. A negative limit is none. */
+function readAfter(
+	statements: Statements,
+	position: number,
+	to: number,
+	limit: number,
+): StoredEvent[] {
+	const rows = statements.after.all(position, to, limit) as unknown as Row[];
+	if (rows.length === 0) return [];
+	let hash =
+		((statements.hashAt.get(position) as Row | undefined)?.[0] as
+			| string
+			| undefined) ?? genesisHash;
+	return rows.map((row) => {
+		const event = eventAfter(row, hash);
+		hash = event.hash;
+		return event;
+	});
+}
+
+function findByKey(
+	statements: Statements,
+	keys: readonly string[],
+): StoredEvent[] {
+	return [...new Set(keys)].flatMap((key) => {
+		const row = statements.byKey.get(key) as Row | undefined;
+		return row ? [toEvent(row)] : [];
+	});
+}
+
+/** A long reading must not starve those who wait. */
+function otherWork(): Promise<void> {
+	return new Promise((resolve) => void setImmediate(resolve));
+}

@@ -1,0 +1,4 @@
+import { httpServerContract } from "../../ports/http-server.contract.ts";
+import { nodeHttpServer } from "./node.ts";
+
+httpServerContract("node", () => nodeHttpServer());

@@ -1,0 +1,16 @@
+import type { Vendor } from "../../ports/vendor.ts";
+
+export const deepseek: Vendor = {
+	id: "deepseek",
+	name: "DeepSeek",
+	bases: {
+		"openai-chat": "https://api.deepseek.com",
+		"anthropic-messages": "https://api.deepseek.com/anthropic/v1",
+	},
+	keyNames: ["DEEPSEEK_API_KEY"],
+	// Both bases take it; the Anthropic one `x-api-key` as well.
+	auth: "bearer",
+	quirks: { maxTokensOnly: true, noEmbeddings: true },
+	source:
+		"https://api-docs.deepseek.com/guides/anthropic_api and https://api-docs.deepseek.com/api/create-chat-completion",
+};

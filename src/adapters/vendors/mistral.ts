@@ -1,0 +1,13 @@
+import type { Vendor } from "../../ports/vendor.ts";
+
+export const mistral: Vendor = {
+	id: "mistral",
+	name: "Mistral",
+	bases: { "openai-chat": "https://api.mistral.ai/v1" },
+	keyNames: ["MISTRAL_API_KEY"],
+	auth: "bearer",
+	// Answers 422 `extra_forbidden` to max_completion_tokens and to stream_options.include_usage; usage comes on the last chunk of any stream.
+	quirks: { maxTokensOnly: true, noStreamOptions: true },
+	source:
+		"https://docs.mistral.ai/api, https://github.com/avante-corp/avante.nvim/issues/2347 and https://github.com/editor-code-assistant/eca/issues/231",
+};

@@ -1,0 +1,17 @@
+import type { Vendor } from "../../ports/vendor.ts";
+
+export const ollama: Vendor = {
+	id: "ollama",
+	name: "Ollama",
+	bases: {
+		"openai-chat": "http://127.0.0.1:11434/v1",
+		"anthropic-messages": "http://127.0.0.1:11434/v1",
+	},
+	keyNames: [],
+	auth: "none",
+	baseName: "OLLAMA_HOST",
+	local: true,
+	quirks: { maxTokensOnly: true },
+	source:
+		"https://docs.ollama.com/api/openai-compatibility and https://docs.ollama.com/api/anthropic-compatibility",
+};

@@ -1,0 +1,17 @@
+import type { Vendor } from "../../ports/vendor.ts";
+
+export const vllm: Vendor = {
+	id: "vllm",
+	name: "vLLM",
+	bases: {
+		"openai-chat": "http://127.0.0.1:8000/v1",
+		"anthropic-messages": "http://127.0.0.1:8000/v1",
+	},
+	// Only where it was started with --api-key.
+	keyNames: ["VLLM_API_KEY"],
+	auth: "bearer",
+	baseName: "VLLM_BASE_URL",
+	local: true,
+	source:
+		"https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
+};

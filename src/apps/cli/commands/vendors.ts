@@ -1,0 +1,1 @@
+import { genaiPriceBook } from "../../../adapters/price-book/genai-prices.ts";

@@ -1,0 +1,245 @@
+import { readFileSync } from "node:fs";
+import { sqliteAnswerStore } from "../adapters/answer-store/sqlite.ts";
+import { nodeHttpClient } from "../adapters/http-client/node.ts";
+import { nodeHttpServer } from "../adapters/http-server/node.ts";
+import {
+	ownerCeiling,
+	ownerPriceBook,
+} from "../adapters/price-book/owner-rows.ts";
+import { priceIds } from "../adapters/vendors/all.ts";
+import {
+	loopbackClient,
+	loopbackPriceBook,
+} from "../adapters/vendors/loopback.ts";
+import { type FoundVendor, findVendors } from "../adapters/vendors/registry.ts";
+import { anthropicMessages } from "../adapters/wire/anthropic-messages/protocol.ts";
+import { openaiChat } from "../adapters/wire/openai-chat/protocol.ts";
+import {
+	ceilingPriceBook,
+	freePriceBook,
+	layeredPriceBook,
+} from "../contexts/credits/index.ts";
+import {
+	type ActiveVendor,
+	type Gateway,
+	openGateway,
+	openSubstrates,
+	type Report,
+	type Substrates,
+} from "../contexts/gateway/index.ts";
+import { Fault, type Outcome } from "../kernel/outcome.ts";
+import type { HttpClient } from "../ports/http-client.ts";
+import type { HttpServer, Listening } from "../ports/http-server.ts";
+import type { PriceBook } from "../ports/price-book.ts";
+import type { WireProtocol } from "../ports/wire-protocol.ts";
+import { assertSafeToListen, type Config } from "./config.ts";
+import type { Environment } from "./home.ts";
+import type { Ledger } from "./ledger.ts";
+import { instanceName, mayLive } from "./studio/instance.ts";
+import { openRoutes } from "./studio/routes.ts";
+
+/** The gateway over a ledger, and the server that offers it. */
+export interface Studio {
+	readonly gateway: Gateway;
+	readonly substrates: Substrates;
+	readonly vendors: readonly FoundVendor[];
+	readonly protocols: readonly WireProtocol[];
+	/** Resolves holds that earlier runs left, then accepts connections. Returns the base address. */
+	listen(): Promise<string>;
+	/** Stops accepting, lets calls under way finish, then closes. `waiting` is told how many are left, now and then. */
+	drain(waiting?: (calls: number) => void): Promise<void>;
+	/** Aborts the calls under way (what was delivered is paid), then closes. */
+	stop(): Promise<void>;
+}
+
+export async function openStudio(options: {
+	readonly ledger: Ledger;
+	readonly config: Config;
+	readonly environment: Environment;
+	readonly version: string;
+	readonly report: Report;
+}): Promise<Studio> {
+	const { ledger, config, environment, report } = options;
+	const { head, log, clock, chance, digest } = ledger;
+	const vendors = findVendors({ environment, configured: config.vendors });
+	const protocols = [openaiChat, anthropicMessages] as const;
+	const substrates = openSubstrates({
+		vendors: vendors.filter(({ on }) => on).map(active),
+		aliases: config.models,
+		prices: await openPrices(config, vendors),
+	});
+	const client = clientByScheme({
+		loopback: loopbackClient(),
+		http: nodeHttpClient(),
+	});
+	const holder = instanceName(chance);
+	const gateway = openGateway({
+		head,
+		log,
+		clock,
+		chance,
+		digest,
+		client,
+		answers: sqliteAnswerStore(ledger.database),
+		substrates,
+		holds: config.holds,
+		timeouts: config.timeouts,
+		requestsPerMinute: config.limits.requestsPerMinute,
+		holder,
+		isAlive: (other) => mayLive(other, holder),
+		report,
+	});
+	let listening: Listening | undefined;
+	let draining = false;
+
+	async function close(): Promise<void> {
+		await listening?.stop();
+		client.close();
+	}
+
+	return {
+		gateway,
+		substrates,
+		vendors,
+		protocols,
+		async listen() {
+			assertSafeToListen(config.listen);
+			await gateway.recover();
+			const { host, port, tls } = config.listen;
+			const server: HttpServer = nodeHttpServer();
+			listening = await server.listen(
+				{
+					host,
+					port,
+					...(tls && {
+						tls: {
+							key: readPem(tls.key),
+							certificate: readPem(tls.certificate),
+						},
+					}),
+					limits: config.limits,
+					onFault: (fault) =>
+						report(
+							`A request failed inside: ${fault instanceof Error ? fault.message : String(fault)}`,
+						),
+				},
+				openRoutes({
+					gateway,
+					substrates,
+					protocols,
+					clock,
+					version: options.version,
+					hosts: hostNames(config),
+					refresh: () => head.refresh(),
+					draining: () => draining,
+				}),
+			);
+			return `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${listening.port}`;
+		},
+		async drain(waiting = () => {}) {
+			draining = true;
+			const told = setInterval(() => waiting(gateway.inFlight()), 1_000);
+			try {
+				await listening?.drain();
+			} finally {
+				clearInterval(told);
+			}
+			await gateway.stop();
+			await close();
+		},
+		async stop() {
+			draining = true;
+			await gateway.stop();
+			await close();
+		},
+	};
+}
+
+/** The owner's rows first, then what costs nothing, then the package, then the owner's ceiling for all that is unknown. */
+export async function openPrices(
+	config: Config,
+	vendors: readonly FoundVendor[],
+): Promise<PriceBook> {
+	const owner = orThrow(ownerPriceBook(config.prices));
+	const ceiling =
+		config.ceiling === undefined
+			? undefined
+			: orThrow(ownerCeiling(config.ceiling));
+	const local = vendors
+		.filter(({ on, vendor }) => on && vendor.local)
+		.map(({ vendor }) => vendor.id);
+	// Loaded here because the package is large, and commands that need no prices start without it.
+	const { genaiPriceBook } = await import(
+		"../adapters/price-book/genai-prices.ts"
+	);
+	return layeredPriceBook([
+		owner,
+		loopbackPriceBook(),
+		freePriceBook(local),
+		await genaiPriceBook({ vendorIds: priceIds }),
+		...(ceiling ? [ceilingPriceBook(ceiling)] : []),
+	]);
+}
+
+function active({ vendor, key }: FoundVendor): ActiveVendor {
+	const secret = key();
+	const headers: Record<string, string> = {};
+	if (secret !== undefined && vendor.auth === "bearer")
+		headers.authorization = `Bearer ${secret}`;
+	if (secret !== undefined && vendor.auth === "x-api-key")
+		headers["x-api-key"] = secret;
+	return {
+		id: vendor.id,
+		bases: vendor.bases,
+		headers,
+		quirks: vendor.quirks ?? {},
+		...(vendor.standIn && { standIn: true }),
+	};
+}
+
+/** Sends each request by its address's scheme. */
+function clientByScheme(clients: {
+	readonly loopback: HttpClient;
+	readonly http: HttpClient;
+}): HttpClient {
+	return {
+		send: (request, sink) =>
+			(request.url.startsWith("loopback:")
+				? clients.loopback
+				: clients.http
+			).send(request, sink),
+		close() {
+			clients.loopback.close();
+			clients.http.close();
+		},
+	};
+}
+
+function hostNames({ listen }: Config): ReadonlySet<string> {
+	return new Set(
+		["localhost", "127.0.0.1", "::1", listen.host, ...listen.hosts].map(
+			(name) => name.toLowerCase(),
+		),
+	);
+}
+
+function readPem(path: string): string {
+	try {
+		return readFileSync(path, "utf8");
+	} catch (cause) {
+		throw new Fault(
+			"listen/bad-certificate",
+			`${path} cannot be read (${(cause as NodeJS.ErrnoException).code}).`,
+			{ cause },
+		);
+	}
+}
+
+function orThrow<T>(outcome: Outcome<T>): T {
+	if (outcome.ok) return outcome.value;
+	throw new Fault(
+		outcome.error.code,
+		outcome.error.message,
+		outcome.error.details ? { details: outcome.error.details } : {},
+	);
+}

@@ -1,0 +1,367 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Fault } from "../kernel/outcome.ts";
+import {
+	assertSafeToListen,
+	type ConfigProblem,
+	configKeys,
+	isLoopback,
+	loadConfig,
+	parseConfig,
+	parseDuration,
+	starterConfig,
+} from "./config.ts";
+import { findHome } from "./home.ts";
+
+const from = {
+	environment: { MY_KEY: " sk-from-environment\n" },
+	file: "config.yaml",
+	folder: "/home/of/dos",
+};
+const read = (text: string) => parseConfig(text, from);
+
+function problemsOf(text: string): readonly ConfigProblem[] {
+	try {
+		read(text);
+	} catch (fault) {
+		expect((fault as Fault).code).toBe("config/invalid");
+		return (fault as Fault).details?.problems as readonly ConfigProblem[];
+	}
+	throw new Error("The text was accepted.");
+}
+
+describe("an empty configuration", () => {
+	it("has every default", () => {
+		expect(read("").config).toEqual({
+			account: "main",
+			listen: { host: "127.0.0.1", port: 4141, insecure: false, hosts: [] },
+			limits: {
+				bodyBytes: 32 * 2 ** 20,
+				headerBytes: 16 * 2 ** 10,
+				connections: 1024,
+				headersTimeout: 10_000,
+				requestTimeout: 300_000,
+				keepAliveTimeout: 75_000,
+			},
+			timeouts: {
+				connect: 10_000,
+				firstByte: 300_000,
+				idle: 120_000,
+				total: 1_800_000,
+			},
+			holds: { wait: 5_000, outputCeiling: 8192 },
+			vendors: {},
+			models: {},
+			prices: [],
+		});
+	});
+
+	it.each([
+		["a comment", "# nothing\n"],
+		["the starter", starterConfig],
+		["sections without content", "limits:\nvendors:\n"],
+	])("is what %s is", (_, text) => expect(read(text)).toEqual(read("")));
+
+	it("is still valid with every line of the starter in force", () => {
+		const uncommented = starterConfig.replace(/^# ?(?=[a-z]+:| {2})/gm, "");
+		const { config } = read(uncommented);
+		expect(config.vendors.openai?.key).toBeUndefined();
+		expect(config.vendors["my-server"]).toMatchObject({
+			protocol: "openai-chat",
+			base: "http://127.0.0.1:8000/v1",
+			local: true,
+		});
+		expect(config.models).toEqual({ fast: "openai/gpt-4o-mini" });
+		expect({ ...config, vendors: {}, models: {} }).toEqual(read("").config);
+	});
+});
+
+describe("a setting", () => {
+	it("is read with its unit", () => {
+		const { config } = read(
+			"limits: {bodyBytes: 1 MiB, headerBytes: 4096, requestsPerMinute: 60}\ntimeouts: {connect: 500ms, idle: 1.5m}\nholds: {wait: 0s}",
+		);
+		expect(config.limits).toMatchObject({
+			bodyBytes: 1_048_576,
+			headerBytes: 4096,
+			requestsPerMinute: 60,
+		});
+		expect(config.timeouts).toMatchObject({
+			connect: 500,
+			idle: 90_000,
+			total: 1_800_000,
+		});
+		expect(config.holds.wait).toBe(0);
+	});
+
+	it("can send calls out without a limit of output", () => {
+		expect(
+			read("holds: {outputCeiling: none}").config.holds.outputCeiling,
+		).toBeUndefined();
+		expect(problemsOf("holds: {outputCeiling: 0}")).toHaveLength(1);
+	});
+
+	it("that is a path is relative to the home", () => {
+		expect(
+			read("listen: {tls: {key: tls/key.pem, certificate: /etc/cert.pem}}")
+				.config.listen.tls,
+		).toEqual({
+			key: "/home/of/dos/tls/key.pem",
+			certificate: "/etc/cert.pem",
+		});
+	});
+
+	it.each([
+		["an unknown section", "lisen: {}", 1, 1, "lisen", /did you mean "listen"/],
+		[
+			"an unknown key",
+			"listen:\n  prot: 1",
+			2,
+			3,
+			"listen.prot",
+			/did you mean "port"/,
+		],
+		[
+			"an unknown key of a vendor",
+			"vendors:\n  x:\n    kye: a",
+			3,
+			5,
+			"vendors.x.kye",
+			/did you mean "key"/,
+		],
+		[
+			"a word nobody could mean",
+			"zzzzzzzz: 1",
+			1,
+			1,
+			"zzzzzzzz",
+			/is no setting$/,
+		],
+		[
+			"a port out of range",
+			"listen:\n  port: 65536",
+			2,
+			3,
+			"listen.port",
+			/at most 65535/,
+		],
+		[
+			"a port that is no number",
+			'listen: {port: "4141"}',
+			1,
+			10,
+			"listen.port",
+			/a number/,
+		],
+		[
+			"a duration without unit",
+			"timeouts: {connect: 10}",
+			1,
+			12,
+			"timeouts.connect",
+			/with its unit/,
+		],
+		[
+			"a duration of nothing",
+			"timeouts: {connect: 0s}",
+			1,
+			12,
+			"timeouts.connect",
+			/between/,
+		],
+		[
+			"a timer longer than timers can be",
+			"timeouts: {total: 30d}",
+			1,
+			12,
+			"timeouts.total",
+			/24d/,
+		],
+		[
+			"half of TLS",
+			"listen: {tls: {key: a}}",
+			1,
+			10,
+			"listen.tls.certificate",
+			/is missing/,
+		],
+		["a section that is a list", "listen: [1]", 1, 1, "listen", /settings/],
+		["a file that is a list", "- a", undefined, undefined, "", /settings/],
+		[
+			"an alias without vendor",
+			"models: {fast: gpt}",
+			1,
+			10,
+			"models.fast",
+			/vendor\/model/,
+		],
+		[
+			"a vendor with a strange id",
+			"vendors: {A B: {}}",
+			1,
+			11,
+			"vendors.A B",
+			/no vendor id/,
+		],
+		[
+			"a protocol without address",
+			"vendors: {x: {protocol: openai-chat}}",
+			1,
+			15,
+			"vendors.x.protocol",
+			/needs a base/,
+		],
+		["a key twice", "account: a\naccount: b", 2, 1, "", /second time/],
+		["a tab", "listen:\n\tport: 1", 2, 1, "", /tab/],
+		["broken YAML", "listen: {port: 1", 1, 17, "", /./],
+	])(
+		"is refused with its place when it is %s",
+		(_, text, line, column, path, message) => {
+			const [problem] = problemsOf(text);
+			expect(problem).toMatchObject({
+				path,
+				message: expect.stringMatching(message),
+			});
+			expect([problem?.line, problem?.column]).toEqual([line, column]);
+		},
+	);
+
+	it("is refused together with all others that are wrong, from the top of the file down", () => {
+		const problems = problemsOf(
+			"models: {fast: gpt}\nfoo: 1\naccount: ''\nlisten: {port: -1}",
+		);
+		expect(problems.map(({ line }) => line)).toEqual([1, 2, 3, 4]);
+	});
+
+	it.each([
+		["a wrong type", "vendors: {x: {key: [sk-secret]}}"],
+		["an unknown member", "vendors: {x: {key: {sk-secret: 1}}}"],
+		["broken YAML", "vendors: {x: {key: sk-secret: y\n  'sk-secret"],
+		["a misplaced one", "vendors: sk-secret"],
+		["an address", "vendors: {x: {base: [sk-secret]}}"],
+	])("is never repeated in a fault: %s", (_, text) => {
+		expect(JSON.stringify(problemsOf(text))).not.toContain("sk-secret");
+	});
+
+	it("cannot reach the prototype of anything", () => {
+		expect(problemsOf("__proto__: {polluted: 1}")[0]?.path).toBe("__proto__");
+		expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+	});
+});
+
+describe("a vendor's key", () => {
+	it("comes from the variable the file refers to", () => {
+		const { config, warnings, holdsSecret } = read(
+			`vendors: {acme: {key: "\${MY_KEY}"}}`,
+		);
+		expect(config.vendors.acme?.key).toBe("sk-from-environment");
+		expect({ warnings, holdsSecret }).toEqual({
+			warnings: [],
+			holdsSecret: false,
+		});
+	});
+
+	it("is missing, with a warning, when that variable is", () => {
+		const { config, warnings } = read(`vendors: {acme: {key: "\${NOT_SET}"}}`);
+		expect(config.vendors.acme).not.toHaveProperty("key");
+		expect(warnings).toEqual([expect.stringContaining("NOT_SET")]);
+	});
+
+	it("is taken as written, and known to be a secret", () => {
+		const { config, holdsSecret } = read("vendors: {acme: {key: sk-$-file}}");
+		expect(config.vendors.acme?.key).toBe("sk-$-file");
+		expect(holdsSecret).toBe(true);
+	});
+});
+
+describe("listening", () => {
+	it.each(["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "LOCALHOST"])(
+		"on %s is of this machine",
+		(host) => {
+			expect(isLoopback(host)).toBe(true);
+		},
+	);
+
+	it.each([
+		"0.0.0.0",
+		"::",
+		"192.168.1.4",
+		"127.0.0.1.example",
+		"localhost.example",
+		"",
+	])("on %s needs TLS or an explicit word", (host) => {
+		const listen = { host, port: 1, insecure: false, hosts: [] };
+		expect(() => assertSafeToListen(listen)).toThrow(
+			expect.objectContaining({ code: "listen/insecure" }),
+		);
+		expect(() =>
+			assertSafeToListen({ ...listen, insecure: true }),
+		).not.toThrow();
+		expect(() =>
+			assertSafeToListen({ ...listen, tls: { key: "k", certificate: "c" } }),
+		).not.toThrow();
+	});
+});
+
+describe("the file", () => {
+	let folder: string;
+	beforeEach(() => {
+		folder = mkdtempSync(join(tmpdir(), "dos-config-"));
+	});
+	afterEach(() => rmSync(folder, { recursive: true }));
+
+	it("may be absent", () => {
+		expect(loadConfig(findHome({}, folder), {})).toEqual({
+			config: read("").config,
+			exists: false,
+			warnings: [],
+		});
+	});
+
+	it("is warned about when it holds a key that others may read", () => {
+		const home = findHome({}, folder);
+		writeFileSync(home.config, "vendors: {acme: {key: sk-secret}}", {
+			mode: 0o644,
+		});
+		expect(loadConfig(home, {}).warnings).toEqual([
+			expect.stringContaining(`chmod 600 ${home.config}`),
+		]);
+		chmodSync(home.config, 0o600);
+		expect(loadConfig(home, {}).warnings).toEqual([]);
+	});
+
+	it("that cannot be read is a fault of its own", () => {
+		expect(() =>
+			loadConfig({ ...findHome({}, folder), config: folder }, {}),
+		).toThrow(expect.objectContaining({ code: "config/unreadable" }));
+	});
+});
+
+it.each([
+	["500ms", 500],
+	["10s", 10_000],
+	["1.5m", 90_000],
+	["2 h", 7_200_000],
+	["30d", 2_592_000_000],
+	["10", undefined],
+	["-1s", undefined],
+	["1e3s", undefined],
+	["s", undefined],
+])("the duration %s is %s", (text, milliseconds) =>
+	expect(parseDuration(text)).toBe(milliseconds),
+);
+
+it("knows all of its keys", () => {
+	expect(configKeys()).toEqual(
+		expect.arrayContaining([
+			"account",
+			"listen.tls.key",
+			"vendors.<id>.quirks.reportsCost",
+			"models.<alias>",
+			"prices",
+		]),
+	);
+	expect(new Set(configKeys()).size).toBe(configKeys().length);
+});

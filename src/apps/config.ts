@@ -1,0 +1,599 @@
+import { readFileSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
+import * as v from "valibot";
+import { isMap, LineCounter, parseDocument } from "yaml";
+import { Fault } from "../kernel/outcome.ts";
+import type { Timeouts } from "../ports/http-client.ts";
+import type { HttpLimits } from "../ports/http-server.ts";
+import type { Quirks, Vendor } from "../ports/vendor.ts";
+import { type Environment, type Home, othersMayRead } from "./home.ts";
+import { closest } from "./suggest.ts";
+
+/** What the owner may set in `config.yaml`. All durations are in milliseconds here; in the file they carry a unit. */
+export interface Config {
+	/** Who pays for the operator's own calls, and whose keys `dos key create` makes. Default `main`. */
+	readonly account: string;
+	readonly listen: ListenConfig;
+	readonly limits: LimitsConfig;
+	/** How long a vendor may take: connect 10 s, first byte 5 min, idle 2 min, total 30 min. */
+	readonly timeouts: Timeouts;
+	readonly holds: HoldsConfig;
+	/** By vendor id: settings of known vendors, and vendors of the owner's own. */
+	readonly vendors: Readonly<Record<string, VendorConfig>>;
+	/** Names of the owner's own for models: `fast: openai/gpt-4o-mini`. */
+	readonly models: Readonly<Record<string, string>>;
+	/** Price rows of the owner's, as written; the price book reads them. Default none. */
+	readonly prices: readonly unknown[];
+	/** What a call to a model of unknown price may cost at most, as written. Absent: such a call is refused. */
+	readonly ceiling?: unknown;
+}
+
+export interface ListenConfig {
+	/** Address to listen on. Default `127.0.0.1`: this machine alone. */
+	readonly host: string;
+	/** 0 picks a free one. Default 4141. */
+	readonly port: number;
+	/** PEM files, relative to the home folder. Absent: plain HTTP. */
+	readonly tls?: { readonly key: string; readonly certificate: string };
+	/** The explicit word to listen beyond this machine without TLS. Default false. */
+	readonly insecure: boolean;
+	/** Host names that requests may carry besides the address listened on. Default none. */
+	readonly hosts: readonly string[];
+}
+
+export interface LimitsConfig extends HttpLimits {
+	/** Requests of one key in a minute. Absent: no limit. */
+	readonly requestsPerMinute?: number;
+}
+
+export interface HoldsConfig {
+	/** How long a call waits when only other calls in flight stand between it and its credits. Default 5 s. */
+	readonly wait: number;
+	/**
+	 * Output tokens a call may make when it names no limit; sent to the vendor as the limit. Default 8192.
+	 * Undefined (`none` in the file) sends no limit: the hold then follows what such calls were seen to need.
+	 */
+	readonly outputCeiling: number | undefined;
+}
+
+export interface VendorConfig {
+	/** False turns the vendor off, key or not. Default true. */
+	readonly enabled: boolean;
+	/** Used when the environment holds none. A `${NAME}` in the file has become that variable's value. */
+	readonly key?: string;
+	/** Where its API is reached, instead of the address we know. */
+	readonly base?: string;
+	/** Makes this a vendor of the owner's own: how it speaks. Needs `base`. */
+	readonly protocol?: (typeof protocols)[number];
+	/** How an own vendor takes its key. Default: as its protocol does. */
+	readonly auth?: Vendor["auth"];
+	/** An own vendor that runs on the owner's machine: free of charge unless priced. Default false. */
+	readonly local: boolean;
+	/** The explicit word to send its key over plain HTTP beyond this machine. Default false. */
+	readonly insecure: boolean;
+	/** How an own vendor departs from its protocol. */
+	readonly quirks: Quirks;
+}
+
+export interface LoadedConfig {
+	readonly config: Config;
+	/** Whether there is a file. */
+	readonly exists: boolean;
+	/** What works but should be mended, each a sentence. */
+	readonly warnings: readonly string[];
+}
+
+/** One thing wrong in the file. */
+export interface ConfigProblem {
+	/** 1-based; absent when nothing in the file can be pointed at. */
+	readonly line?: number;
+	readonly column?: number;
+	/** `listen.port`. */
+	readonly path: string;
+	readonly message: string;
+}
+
+/**
+ * Reads the owner's settings; without a file, everything has its default. Throws `config/invalid`
+ * with every problem and its place, and `config/unreadable`. Never repeats a value from the file,
+ * as it may be a secret.
+ */
+export function loadConfig(home: Home, environment: Environment): LoadedConfig {
+	let text = "";
+	let exists = true;
+	try {
+		text = readFileSync(home.config, "utf8");
+	} catch (cause) {
+		const reason = (cause as NodeJS.ErrnoException).code;
+		if (reason !== "ENOENT") {
+			throw new Fault(
+				"config/unreadable",
+				`${home.config} cannot be read (${reason}). Check its permissions.`,
+				{ cause },
+			);
+		}
+		exists = false;
+	}
+	const { config, warnings, holdsSecret } = parseConfig(text, {
+		environment,
+		file: home.config,
+		folder: home.folder,
+	});
+	if (holdsSecret && othersMayRead(home.config)) {
+		return {
+			config,
+			exists,
+			warnings: [
+				...warnings,
+				`${home.config} holds keys and others may read it. Run: chmod 600 ${home.config}`,
+			],
+		};
+	}
+	return { config, exists, warnings };
+}
+
+/** As `loadConfig`, from a text. `holdsSecret` tells whether a key is written out in it. */
+export function parseConfig(
+	text: string,
+	from: {
+		readonly environment: Environment;
+		readonly file: string;
+		readonly folder: string;
+	},
+): {
+	readonly config: Config;
+	readonly warnings: readonly string[];
+	readonly holdsSecret: boolean;
+} {
+	const lines = new LineCounter();
+	// Pretty errors would quote the line, and with it perhaps a key.
+	const document = parseDocument(text, {
+		lineCounter: lines,
+		prettyErrors: false,
+	});
+	if (document.errors.length > 0) {
+		const problems = document.errors.map(({ code, pos }) => {
+			const { line, col } = lines.linePos(pos[0]);
+			return {
+				line,
+				column: col,
+				path: "",
+				message: syntaxErrors[code] ?? `is not valid YAML (${code})`,
+			};
+		});
+		throw invalid(from.file, problems);
+	}
+	const written = withoutEmpty(document.toJS() ?? {});
+	const parsed = v.safeParse(schema, written);
+	if (!parsed.success) {
+		const problems = parsed.issues.map((issue): ConfigProblem => {
+			const steps = issue.path ?? [];
+			// To valibot a list is a map with strange keys; to the owner it is no map at all.
+			const list = Array.isArray(steps.at(-1)?.input);
+			const path = steps
+				.slice(0, list ? -1 : undefined)
+				.map(({ key }) => key as string | number);
+			const offset = offsetOf(document.contents, path);
+			const place = offset === undefined ? undefined : lines.linePos(offset);
+			return {
+				...(place && { line: place.line, column: place.col }),
+				path: path.join("."),
+				message: list ? noSection : describe(issue, path),
+			};
+		});
+		problems.sort((one, other) => (one.line ?? 0) - (other.line ?? 0));
+		throw invalid(from.file, problems);
+	}
+	const { listen, vendors, ...rest } = parsed.output;
+	const warnings: string[] = [];
+	let holdsSecret = false;
+	const resolvedVendors: Record<string, VendorConfig> = {};
+	for (const [id, { key: stated, ...vendor }] of Object.entries(vendors)) {
+		const reference =
+			stated === undefined ? undefined : /^\$\{(\w+)\}$/.exec(stated)?.[1];
+		const key = (
+			reference === undefined ? stated : from.environment[reference]
+		)?.trim();
+		if (stated !== undefined && reference === undefined) holdsSecret = true;
+		if (reference !== undefined && !key) {
+			warnings.push(
+				`vendors.${id}.key refers to the environment variable ${reference}, which is not set.`,
+			);
+		}
+		resolvedVendors[id] = key ? { ...vendor, key } : vendor;
+	}
+	const absolute = (path: string) =>
+		isAbsolute(path) ? path : join(from.folder, path);
+	const tls = listen.tls && {
+		key: absolute(listen.tls.key),
+		certificate: absolute(listen.tls.certificate),
+	};
+	return {
+		config: {
+			...rest,
+			listen: tls ? { ...listen, tls } : listen,
+			vendors: resolvedVendors,
+		},
+		warnings,
+		holdsSecret,
+	};
+}
+
+/** Whether an address is of this machine alone. */
+export function isLoopback(host: string): boolean {
+	const bare = host.replace(/^\[(.*)\]$/, "$1").toLowerCase();
+	return (
+		bare === "localhost" || bare === "::1" || /^127(\.\d{1,3}){3}$/.test(bare)
+	);
+}
+
+/** Throws `listen/insecure` when others on the network could read what passes, and the owner has not said that they may. */
+export function assertSafeToListen({
+	host,
+	tls,
+	insecure,
+}: ListenConfig): void {
+	if (isLoopback(host) || tls || insecure) return;
+	throw new Fault(
+		"listen/insecure",
+		`Listening on ${host} without TLS would let others on the network read keys and prompts. ` +
+			"Set listen.tls in config.yaml, or say that you accept it: listen.insecure: true (or --insecure).",
+		{ details: { host } },
+	);
+}
+
+/** Every key the file knows, dotted, with `<id>` and `<alias>` for names the owner chooses: what the guide must explain. */
+export function configKeys(): readonly string[] {
+	return keysOf(schema, "");
+}
+
+/** What `dos init` writes where there is no file: every line a comment, so that defaults stay ours to better. */
+export const starterConfig = `# Settings of DuranteOS. This file is yours: it is read, never rewritten.
+# Everything has a default; remove the "#" in front of what you want to change.
+# All keys are explained in docs/guides/configuration.md. After a change, run: dos doctor
+
+# listen:
+#   host: 127.0.0.1
+#   port: 4141
+
+# Vendors are on when their key is in the environment (OPENAI_API_KEY, ANTHROPIC_API_KEY, ...)
+# or here. "dos vendors" lists them.
+# vendors:
+#   openai:
+#     key: \${MY_OPENAI_KEY}             # taken from this environment variable
+#   my-server:                          # any OpenAI- or Anthropic-compatible server of yours
+#     protocol: openai-chat             # or anthropic-messages
+#     base: http://127.0.0.1:8000/v1
+#     local: true                       # runs on this machine: free unless priced below
+
+# Your own names for models.
+# models:
+#   fast: openai/gpt-4o-mini
+
+# How long a vendor may take.
+# timeouts:
+#   connect: 10s
+#   firstByte: 5m
+#   idle: 2m
+#   total: 30m
+
+# What is set aside for a call before it is sent.
+# holds:
+#   wait: 5s                            # for credits that other calls in flight hold
+#   outputCeiling: 8192                 # output tokens of a call that names no limit
+`;
+
+const longest = 24 * 24 * 3600_000;
+const protocols = ["openai-chat", "anthropic-messages"] as const;
+
+const text = v.pipe(
+	v.string("must be text: put it in quotes"),
+	v.nonEmpty("must not be empty"),
+);
+const flag = (initial: boolean) =>
+	v.optional(v.boolean("must be true or false"), initial);
+const count = (least: number, most: number = Number.MAX_SAFE_INTEGER) =>
+	v.pipe(
+		v.number("must be a number"),
+		v.integer("must be a whole number"),
+		v.minValue(least, `must be at least ${least}`),
+		v.maxValue(most, `must be at most ${most}`),
+	);
+const noDuration =
+	'must be a duration with its unit, such as "500ms", "10s" or "5m"';
+const duration = (least: number) =>
+	v.pipe(
+		v.string(noDuration),
+		v.rawTransform(({ dataset, addIssue, NEVER }) => {
+			const value = parseDuration(dataset.value);
+			if (value !== undefined && value >= least && value <= longest)
+				return value;
+			addIssue({
+				message:
+					value === undefined
+						? noDuration
+						: `must be between ${least}ms and 24d`,
+			});
+			return NEVER;
+		}),
+	);
+const size = v.pipe(
+	v.union(
+		[v.string(), v.number()],
+		'must be a size, such as "16 KiB" or "32 MiB"',
+	),
+	v.rawTransform(({ dataset, addIssue, NEVER }) => {
+		const value = parseSize(dataset.value);
+		if (value !== undefined && value >= 1 && value <= 2 ** 31) return value;
+		addIssue({
+			message:
+				value === undefined
+					? 'must be a size, such as "16 KiB" or "32 MiB"'
+					: "must be between 1 byte and 2 GiB",
+		});
+		return NEVER;
+	}),
+);
+const noSection = "must hold settings, each with a name";
+const section = <Entries extends v.ObjectEntries>(entries: Entries) =>
+	v.strictObject(entries, noSection);
+
+const quirk = v.exactOptional(v.boolean("must be true or false"));
+const vendor = v.pipe(
+	section({
+		enabled: flag(true),
+		key: v.exactOptional(text),
+		base: v.exactOptional(text),
+		protocol: v.exactOptional(
+			v.picklist(protocols, `must be one of ${protocols.join(", ")}`),
+		),
+		auth: v.exactOptional(
+			v.picklist(
+				["bearer", "x-api-key", "none"],
+				"must be one of bearer, x-api-key, none",
+			),
+		),
+		local: flag(false),
+		insecure: flag(false),
+		quirks: v.optional(
+			section({
+				maxTokensOnly: quirk,
+				noStreamOptions: quirk,
+				reportsCost: quirk,
+				noEmbeddings: quirk,
+			}),
+			{},
+		),
+	}),
+	v.forward(
+		v.partialCheck(
+			[["protocol"], ["base"]],
+			({ protocol, base }) => protocol === undefined || base !== undefined,
+			"needs a base as well: the address of this vendor's API",
+		),
+		["protocol"],
+	),
+);
+
+const schema = section({
+	account: v.optional(
+		v.pipe(
+			v.string("must be text"),
+			v.regex(
+				/^[a-z0-9_-]{1,64}$/,
+				"must be 1 to 64 characters of a-z, 0-9, - and _",
+			),
+		),
+		"main",
+	),
+	listen: v.optional(
+		section({
+			host: v.optional(text, "127.0.0.1"),
+			port: v.optional(count(0, 65_535), 4141),
+			tls: v.exactOptional(section({ key: text, certificate: text })),
+			insecure: flag(false),
+			hosts: v.optional(v.array(text, "must be a list"), []),
+		}),
+		{},
+	),
+	limits: v.optional(
+		section({
+			bodyBytes: v.optional(size, "32 MiB"),
+			headerBytes: v.optional(size, "16 KiB"),
+			connections: v.optional(count(1, 1_000_000), 1024),
+			requestsPerMinute: v.exactOptional(count(1)),
+			headersTimeout: v.optional(duration(1), "10s"),
+			requestTimeout: v.optional(duration(1), "5m"),
+			keepAliveTimeout: v.optional(duration(1), "75s"),
+		}),
+		{},
+	),
+	timeouts: v.optional(
+		section({
+			connect: v.optional(duration(1), "10s"),
+			firstByte: v.optional(duration(1), "300s"),
+			idle: v.optional(duration(1), "120s"),
+			total: v.optional(duration(1), "1800s"),
+		}),
+		{},
+	),
+	holds: v.optional(
+		section({
+			wait: v.optional(duration(0), "5s"),
+			outputCeiling: v.optional(
+				v.union(
+					[
+						v.pipe(
+							v.literal("none"),
+							v.transform(() => undefined),
+						),
+						count(1, 10_000_000),
+					],
+					"must be a number of tokens, or none",
+				),
+				8192,
+			),
+		}),
+		{},
+	),
+	vendors: v.optional(
+		v.record(
+			v.pipe(
+				v.string(),
+				v.regex(
+					/^[a-z0-9][a-z0-9-]{0,63}$/,
+					"is no vendor id: use lower-case letters, digits and -",
+				),
+			),
+			vendor,
+			"must hold vendors by id",
+		),
+		{},
+	),
+	models: v.optional(
+		v.record(
+			v.pipe(
+				v.string(),
+				v.regex(
+					/^[^\s\p{Cc}]{1,200}$/u,
+					"is no model name: it must not hold spaces",
+				),
+			),
+			v.pipe(
+				v.string("must be vendor/model"),
+				v.regex(
+					/^[a-z0-9][a-z0-9-]*\/[^\s\p{Cc}]+$/u,
+					"must be vendor/model, such as openai/gpt-4o-mini",
+				),
+			),
+			"must hold vendor/model by alias",
+		),
+		{},
+	),
+	prices: v.optional(v.array(v.unknown(), "must be a list of price rows"), []),
+	ceiling: v.exactOptional(v.unknown()),
+});
+
+/** Milliseconds of "500ms", "10s", "5m", "2h" or "30d"; undefined for anything else. */
+export function parseDuration(text: string): number | undefined {
+	const match = /^(\d{1,12}(?:\.\d{1,3})?) ?(ms|s|m|h|d)$/.exec(text.trim());
+	if (!match) return undefined;
+	const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[
+		match[2] as "ms"
+	];
+	return Math.round(Number(match[1]) * unit);
+}
+
+/** Bytes of 1024, "16 KiB" or "32MiB"; undefined for anything else. */
+function parseSize(size: string | number): number | undefined {
+	if (typeof size === "number")
+		return Number.isSafeInteger(size) ? size : undefined;
+	const match = /^(\d{1,12}) ?(B|KiB|MiB|GiB)?$/.exec(size.trim());
+	if (!match) return undefined;
+	const unit = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 }[
+		(match[2] ?? "B") as "B"
+	];
+	return Number(match[1]) * unit;
+}
+
+/** `limits:` with nothing behind it is as good as absent, as everything below it may be a comment. */
+function withoutEmpty(value: unknown): unknown {
+	if (typeof value !== "object" || value === null || Array.isArray(value))
+		return value;
+	return Object.fromEntries(
+		Object.entries(value)
+			.filter(([, member]) => member !== null)
+			.map(([name, member]) => [name, withoutEmpty(member)]),
+	);
+}
+
+const syntaxErrors: Readonly<Record<string, string | undefined>> = {
+	BAD_INDENT: "is indented differently from its neighbours",
+	DUPLICATE_KEY: "names the same key a second time",
+	TAB_AS_INDENT: "is indented with a tab: use spaces",
+	MULTILINE_IMPLICIT_KEY: 'is no key and value: perhaps a ":" is missing',
+	MISSING_CHAR:
+		'lacks a character: perhaps a quote, a bracket or the space behind a ":"',
+	MULTIPLE_DOCS: 'begins a second document: remove the "---"',
+	BAD_ALIAS:
+		'uses "*" or "&" in a way YAML does not allow: put the value in quotes',
+};
+
+function describe(
+	issue: v.BaseIssue<unknown>,
+	path: readonly (string | number)[],
+): string {
+	if (issue.type !== "strict_object") return issue.message;
+	if (issue.expected === "never") {
+		const name = String(path.at(-1));
+		const meant = closest(name, entriesAt(path.slice(0, -1)));
+		return meant ? `is no setting; did you mean "${meant}"?` : "is no setting";
+	}
+	return issue.input === undefined ? "is missing" : issue.message;
+}
+
+/** Where in the file a path stands, or the nearest thing above it that does: key rather than value. */
+function offsetOf(
+	node: unknown,
+	path: readonly (string | number)[],
+): number | undefined {
+	let offset: number | undefined;
+	let current = node;
+	for (const step of path) {
+		if (!isMap(current)) break;
+		const pair = current.items.find(({ key }) => String(key) === String(step));
+		if (!pair) break;
+		offset = (pair.key as { range?: readonly number[] }).range?.[0] ?? offset;
+		current = pair.value;
+	}
+	return offset;
+}
+
+function invalid(file: string, problems: readonly ConfigProblem[]): Fault {
+	const described = problems.map(({ line, column, path, message }) => {
+		const place = line === undefined ? "" : `${line}:${column} `;
+		return `  ${place}${path || (line === undefined ? "It" : "this line")} ${message}`;
+	});
+	return new Fault(
+		"config/invalid",
+		`${file} has ${problems.length === 1 ? "a mistake" : "mistakes"}:\n${described.join("\n")}`,
+		{
+			details: { file, problems },
+		},
+	);
+}
+
+/** What this walk needs to know of a valibot schema: wrappers, sections, records and pipes. */
+interface SchemaNode {
+	readonly type: string;
+	readonly wrapped?: SchemaNode;
+	readonly entries?: Readonly<Record<string, SchemaNode>>;
+	readonly value?: SchemaNode;
+	readonly pipe?: readonly SchemaNode[];
+}
+
+function unwrap(node: SchemaNode): SchemaNode {
+	return node.wrapped ? unwrap(node.wrapped) : node;
+}
+
+function entriesAt(path: readonly (string | number)[]): readonly string[] {
+	let node = unwrap(schema);
+	for (const step of path) {
+		const next = node.entries?.[step] ?? node.value;
+		if (!next) return [];
+		node = unwrap(next);
+	}
+	return Object.keys(node.entries ?? {});
+}
+
+function keysOf(schemaNode: SchemaNode, path: string): readonly string[] {
+	const node = unwrap(schemaNode);
+	const at = (name: string) => (path ? `${path}.${name}` : name);
+	if (node.entries)
+		return Object.entries(node.entries).flatMap(([name, entry]) =>
+			keysOf(entry, at(name)),
+		);
+	if (node.type === "record" && node.value)
+		return keysOf(node.value, at(path === "models" ? "<alias>" : "<id>"));
+	return [path];
+}

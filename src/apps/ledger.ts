@@ -1,0 +1,109 @@
+import { sqliteDerivedStore } from "../adapters/derived-store/sqlite.ts";
+import { sqliteEventLog } from "../adapters/event-log/sqlite.ts";
+import { systemChance } from "../adapters/runtime/chance.ts";
+import { systemClock } from "../adapters/runtime/clock.ts";
+import { nodeDigest } from "../adapters/runtime/digest.ts";
+import { loadOrCreateSigner } from "../adapters/runtime/signer.ts";
+import { type Database, openDatabase } from "../adapters/sqlite/database.ts";
+import { credits } from "../contexts/credits/index.ts";
+import { type LedgerDeciders, sizing } from "../contexts/gateway/index.ts";
+import { type Head, openHead } from "../contexts/log/index.ts";
+import { Fault } from "../kernel/outcome.ts";
+import type { Chance } from "../ports/chance.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { DerivedStore } from "../ports/derived-store.ts";
+import type { Digest } from "../ports/digest.ts";
+import type { EventLog } from "../ports/event-log.ts";
+import type { Signer } from "../ports/signer.ts";
+import { createHome, type Home, hasLog } from "./home.ts";
+
+/** The home's log and its one writer in this process, with what they need from outside. */
+export interface Ledger {
+	readonly home: Home;
+	readonly database: Database;
+	readonly log: EventLog;
+	readonly derived: DerivedStore;
+	readonly head: Head<LedgerDeciders>;
+	readonly clock: Clock;
+	readonly chance: Chance;
+	readonly digest: Digest;
+	/** The owner's signer; its key is made the first time it is asked for. */
+	signer(): Promise<Signer>;
+	/** Finishes what waits, then closes all in reverse order. */
+	close(): Promise<void>;
+}
+
+/**
+ * Opens the home's ledger. Safe beside a running server and beside other commands. A home without
+ * a log is refused (`home/empty`) unless `create` says to make one.
+ */
+export async function openLedger(
+	home: Home,
+	options: {
+		readonly create?: boolean;
+		readonly onFault?: (fault: unknown) => void;
+	} = {},
+): Promise<Ledger> {
+	if (options.create) createHome(home);
+	else if (!(await hasLog(home))) {
+		throw new Fault(
+			"home/empty",
+			`Nothing has been set up in ${home.folder} yet. Run: dos init`,
+			{
+				details: { home: home.folder },
+			},
+		);
+	}
+	const database = openDatabase(home.database);
+	try {
+		const log = sqliteEventLog(database);
+		const derived = sqliteDerivedStore(database);
+		const deciders: LedgerDeciders = { credits, sizing };
+		const clock = systemClock;
+		const digest = nodeDigest;
+		const head = await openHead({
+			log,
+			derived,
+			deciders,
+			clock,
+			digest,
+			...(options.onFault && { onFault: options.onFault }),
+		});
+		return {
+			home,
+			database,
+			log,
+			derived,
+			head,
+			clock,
+			chance: systemChance,
+			digest,
+			signer: () => loadOrCreateSigner(home.auditKey, "duranteos"),
+			async close() {
+				try {
+					await head.close();
+					await log.close();
+				} finally {
+					await database.close();
+				}
+			},
+		};
+	} catch (fault) {
+		await database.close();
+		throw fault;
+	}
+}
+
+/** Opens the ledger for one piece of work, and closes it whatever comes of that. */
+export async function withLedger<T>(
+	home: Home,
+	work: (ledger: Ledger) => Promise<T>,
+	options: { readonly create?: boolean } = {},
+): Promise<T> {
+	const ledger = await openLedger(home, options);
+	try {
+		return await work(ledger);
+	} finally {
+		await ledger.close();
+	}
+}

@@ -1,0 +1,40 @@
+export { dayOf, endOfDay, endOfMonth, monthOf } from "./calendar.ts";
+export { accountStream, credits, resolutionKey } from "./credits.ts";
+export { allowsModel, findKeyBySecret, keyHint, whyUnusable } from "./keys.ts";
+export { available, type CapWindow } from "./limits.ts";
+export type {
+	Account,
+	Caps,
+	CostBasis,
+	CostLine,
+	CreditsCommand,
+	CreditsEvent,
+	CreditsState,
+	DataOf,
+	Ending,
+	Hold,
+	Key,
+	Scopes,
+	Spending,
+} from "./model.ts";
+export {
+	type Ceiling,
+	ceilingPriceBook,
+	freePriceBook,
+	layeredPriceBook,
+} from "./price-layers.ts";
+export {
+	maximumCost,
+	type PricedUsage,
+	type PricingOptions,
+	priceUsage,
+	type UsageBound,
+} from "./pricing.ts";
+export {
+	type AccountView,
+	type CapView,
+	type HoldView,
+	type KeyView,
+	viewAccount,
+	viewKey,
+} from "./view.ts";

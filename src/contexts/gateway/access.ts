@@ -1,0 +1,165 @@
+import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Digest } from "../../ports/digest.ts";
+import {
+	type Account,
+	findKeyBySecret,
+	type Key,
+	whyUnusable,
+} from "../credits/index.ts";
+import type { Head } from "../log/index.ts";
+import type { LedgerDeciders } from "./model.ts";
+
+/** Who is asking: a key that works, and the account it belongs to. Live state: read it, never keep it. */
+export interface Caller {
+	readonly key: Key;
+	readonly account: Account;
+}
+
+export interface Access {
+	/**
+	 * The caller behind a key's text. Refuses with `key/missing`, `key/unknown`, `key/revoked`, `key/expired`,
+	 * `key/forbidden` (the key may not do this) and `rate/limited` (details carry `retryAfter` in seconds).
+	 */
+	admit(
+		secret: string | undefined,
+		to: "call" | "read",
+		remote: string,
+	): Promise<Outcome<Caller>>;
+}
+
+/** Keys come from outside: longer ones than ours are never hashed. */
+const longestSecret = 200;
+/** Wrong keys that one address may try in a minute. */
+const wrongKeysPerMinute = 60;
+
+export function openAccess(options: {
+	readonly head: Head<LedgerDeciders>;
+	readonly clock: Clock;
+	readonly digest: Digest;
+	/** Calls a minute that one key may make; undefined for no limit. */
+	readonly requestsPerMinute: number | undefined;
+}): Access {
+	const { head, clock, digest, requestsPerMinute } = options;
+	const calls = new Map<string, Bucket>();
+	const wrongKeys = new Map<string, Bucket>();
+	/** When the log was last asked whether another process made a key that is unknown here. */
+	let asked = 0;
+
+	async function find(secret: string): Promise<Key | undefined> {
+		const hash = digest.text(secret);
+		const now = clock.now();
+		const found = findKeyBySecret(head.state("credits"), hash, now);
+		if (found) return found;
+		if (now - asked < 50 && now >= asked) return undefined;
+		asked = now;
+		await head.refresh();
+		return findKeyBySecret(head.state("credits"), hash, clock.now());
+	}
+
+	return {
+		async admit(secret, to, remote) {
+			if (secret === undefined || secret === "") {
+				return refuse(
+					"key/missing",
+					"No key was sent. Send yours as `Authorization: Bearer dos_sk_…` or `x-api-key: dos_sk_…`; `dos key create` makes one.",
+				);
+			}
+			const now = clock.now();
+			const wrong = wrongKeys.get(remote);
+			if (wrong && !allows(wrong, wrongKeysPerMinute, now))
+				return limited(wrong, wrongKeysPerMinute, now);
+			const key =
+				secret.length <= longestSecret ? await find(secret) : undefined;
+			if (!key) {
+				take(
+					bucketOf(wrongKeys, remote, wrongKeysPerMinute, now),
+					wrongKeysPerMinute,
+					now,
+				);
+				return unknownKey;
+			}
+			const unusable = whyUnusable(key, now);
+			if (unusable) return unusable;
+			if (!key.scopes.can.includes(to))
+				return refuse(
+					"key/forbidden",
+					`This key may not ${to === "call" ? "call models" : "read its account"}.`,
+				);
+			if (to === "call" && requestsPerMinute !== undefined) {
+				const bucket = bucketOf(calls, key.id, requestsPerMinute, now);
+				if (!allows(bucket, requestsPerMinute, now))
+					return limited(bucket, requestsPerMinute, now);
+				take(bucket, requestsPerMinute, now);
+			}
+			const account = head.state("credits").accounts.get(key.account);
+			if (!account)
+				return refuse("account/unknown", "The account of this key is gone.");
+			return accept({ key, account });
+		},
+	};
+}
+
+const unknownKey = refuse(
+	"key/unknown",
+	"This key is not known here. `dos key list` shows which there are; `dos key create` makes a new one.",
+);
+
+/** Tokens that refill evenly over a minute. */
+interface Bucket {
+	left: number;
+	at: number;
+}
+
+function bucketOf(
+	buckets: Map<string, Bucket>,
+	name: string,
+	perMinute: number,
+	now: number,
+): Bucket {
+	let bucket = buckets.get(name);
+	if (!bucket) {
+		// Forgetting the oldest bounds memory however many addresses come.
+		if (buckets.size >= 10_000)
+			buckets.delete(buckets.keys().next().value as string);
+		bucket = { left: perMinute, at: now };
+		buckets.set(name, bucket);
+	}
+	return bucket;
+}
+
+function refill(bucket: Bucket, perMinute: number, now: number): void {
+	const passed = Math.max(0, now - bucket.at);
+	bucket.left = Math.min(
+		perMinute,
+		bucket.left + (passed * perMinute) / 60_000,
+	);
+	bucket.at = now;
+}
+
+function allows(bucket: Bucket, perMinute: number, now: number): boolean {
+	refill(bucket, perMinute, now);
+	return bucket.left >= 1;
+}
+
+function take(bucket: Bucket, perMinute: number, now: number): void {
+	refill(bucket, perMinute, now);
+	bucket.left = Math.max(0, bucket.left - 1);
+}
+
+function limited(
+	bucket: Bucket,
+	perMinute: number,
+	now: number,
+): Outcome<never> {
+	refill(bucket, perMinute, now);
+	const retryAfter = Math.max(
+		1,
+		Math.ceil(((1 - bucket.left) * 60) / perMinute),
+	);
+	return refuse(
+		"rate/limited",
+		`Too many requests: at most ${perMinute} a minute. Try again in ${retryAfter} s.`,
+		{ retryAfter, perMinute },
+	);
+}

@@ -1,0 +1,145 @@
+import type { Outcome } from "../../kernel/outcome.ts";
+import type { AnswerStore } from "../../ports/answer-store.ts";
+import type { Chance } from "../../ports/chance.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Digest } from "../../ports/digest.ts";
+import type { EventLog } from "../../ports/event-log.ts";
+import type { HttpClient, Timeouts } from "../../ports/http-client.ts";
+import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
+import type {
+	WireOperation,
+	WireProtocol,
+	WireRequest,
+} from "../../ports/wire-protocol.ts";
+import type { Hold } from "../credits/index.ts";
+import type { Head } from "../log/index.ts";
+import { type Access, type Caller, openAccess } from "./access.ts";
+import { openCalls } from "./call.ts";
+import { openHoldQueue } from "./hold-queue.ts";
+import { type Metrics, openMetrics } from "./metrics.ts";
+import type { HoldRules, LedgerDeciders, Report } from "./model.ts";
+import { type Quote, quoteFor } from "./quote.ts";
+import { type Receipt, receiptOf } from "./receipts.ts";
+import { recoverHolds, sweepHolds } from "./recovery.ts";
+import type { Substrates } from "./substrates.ts";
+
+export interface GatewayOptions {
+	readonly head: Head<LedgerDeciders>;
+	readonly log: EventLog;
+	readonly clock: Clock;
+	readonly chance: Chance;
+	readonly digest: Digest;
+	readonly client: HttpClient;
+	readonly answers: AnswerStore;
+	readonly substrates: Substrates;
+	readonly holds: HoldRules;
+	readonly timeouts: Timeouts;
+	/** Calls a minute that one key may make; undefined for no limit. */
+	readonly requestsPerMinute: number | undefined;
+	/** Names this process on its holds, so that a later start knows whose they were. */
+	readonly holder: string;
+	readonly isAlive: (holder: string) => boolean;
+	readonly report: Report;
+}
+
+/** The metered way to every model: nothing is forwarded without a durable hold, and each call is resolved once. */
+export interface Gateway {
+	readonly access: Access;
+	readonly metrics: Metrics;
+	/** Answers a client's request to a model. Never rejects. */
+	serve(
+		wire: WireProtocol,
+		operation: WireOperation,
+		request: HttpRequest,
+		response: HttpResponse,
+	): Promise<void>;
+	/** What a request would cost. */
+	quote(asked: WireRequest, protocol: string, caller: Caller): Outcome<Quote>;
+	/** The receipt of a call; with `account`, only of that account's calls. */
+	receipt(call: string, account?: string): Promise<Outcome<Receipt>>;
+	/** Resolves what earlier runs left open. Call it once, before serving. */
+	recover(): Promise<readonly Hold[]>;
+	/** Calls under way here. */
+	inFlight(): number;
+	/** Aborts the calls under way (what was delivered is paid) and ends the sweeping. */
+	stop(): Promise<void>;
+}
+
+const sweepEvery = 5_000;
+const answerSweepEvery = 600_000;
+
+export function openGateway(options: GatewayOptions): Gateway {
+	const { head, clock, substrates, holds, report } = options;
+	const metrics = openMetrics();
+	const access = openAccess(options);
+	const queue = openHoldQueue({ head, clock, wait: holds.wait });
+	const calls = openCalls({ ...options, access, queue, metrics });
+	const stopSweeping = sweepHolds(head, clock, sweepEvery, report);
+	let stopAnswers = (): void => {};
+	function sweepAnswers(): void {
+		stopAnswers = clock.later(answerSweepEvery, () => {
+			options.answers
+				.sweep(clock.now())
+				.catch((fault: unknown) =>
+					report(`Old answers could not be forgotten: ${String(fault)}`),
+				)
+				.finally(sweepAnswers);
+		});
+	}
+	sweepAnswers();
+
+	metrics.gauge(
+		"dos_calls_in_flight",
+		"Calls under way.",
+		() => calls.flights.size,
+	);
+	metrics.gauge(
+		"dos_calls_waiting",
+		"Calls that wait for credits held by others.",
+		() => queue.waiting(),
+	);
+	metrics.gauge(
+		"dos_holds_open",
+		"Holds that are not resolved.",
+		() => head.state("credits").holds.size,
+	);
+	metrics.gauge(
+		"dos_held_micro_credits",
+		"Micro-credits in open holds.",
+		() => {
+			let held = 0;
+			for (const hold of head.state("credits").holds.values())
+				held += hold.amount;
+			return held;
+		},
+	);
+	metrics.gauge("dos_log_position", "Position of the newest event.", () =>
+		head.position(),
+	);
+
+	return {
+		access,
+		metrics,
+		serve: calls.serve,
+		quote: (asked, protocol, caller) =>
+			quoteFor(
+				asked,
+				protocol,
+				caller,
+				substrates,
+				head.state("sizing"),
+				holds.outputCeiling,
+				clock.now(),
+			),
+		receipt: (call, account) =>
+			receiptOf(call, head.state("credits"), options.log, account),
+		recover: () => recoverHolds(head, options.isAlive, report),
+		inFlight: () => calls.flights.size,
+		async stop() {
+			stopSweeping();
+			stopAnswers();
+			queue.close();
+			await calls.flights.stop();
+		},
+	};
+}

@@ -1,0 +1,20 @@
+export type { Access, Caller } from "./access.ts";
+export { type Gateway, type GatewayOptions, openGateway } from "./gateway.ts";
+export type { Metrics } from "./metrics.ts";
+export {
+	type HoldRules,
+	type LedgerDeciders,
+	type Report,
+	statusOf,
+} from "./model.ts";
+export type { Quote } from "./quote.ts";
+export { type Receipt, receiptOf } from "./receipts.ts";
+export { recoverHolds } from "./recovery.ts";
+export { type SizingState, sizing } from "./sizing.ts";
+export {
+	type ActiveVendor,
+	type ListedModel,
+	openSubstrates,
+	type Substrate,
+	type Substrates,
+} from "./substrates.ts";

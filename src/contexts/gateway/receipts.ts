@@ -1,0 +1,168 @@
+import { readEvent, type StoredEvent } from "../../kernel/event.ts";
+import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
+import type { EventLog } from "../../ports/event-log.ts";
+import {
+	type CreditsState,
+	type DataOf,
+	resolutionKey,
+} from "../credits/index.ts";
+
+/** What one call cost and why. Amounts are micro-credits, times milliseconds since 1970 UTC. Plain JSON. */
+export interface Receipt {
+	readonly call: string;
+	readonly status: "held" | "settled" | "released" | "expired";
+	readonly account: string;
+	readonly key?: string;
+	readonly substrate: string;
+	/** As the client named it. */
+	readonly model: string;
+	readonly operation: string;
+	readonly held: {
+		readonly amount: number;
+		readonly time: number;
+		readonly position: number;
+	};
+	/** What was charged; 0 for a call that was released. Absent while it is held. */
+	readonly charged?: number;
+	/** The call's true cost, where that is more than was charged. */
+	readonly uncollected?: number;
+	/** How the cost became known, and the price sheet that it was priced by. */
+	readonly basis?: string;
+	readonly sheet?: string;
+	/** Each line is `units × price ÷ 1,000,000`, given exactly; their sum is rounded up once. */
+	readonly lines?: readonly {
+		readonly class: string;
+		readonly units: number;
+		readonly price: number;
+		readonly exact: string;
+	}[];
+	readonly sum?: { readonly exact: string; readonly rounded: number };
+	readonly usage?: Readonly<Record<string, number>>;
+	readonly ending?: string;
+	readonly finishReason?: string;
+	readonly timing?: { readonly firstByte?: number; readonly total: number };
+	readonly notes?: readonly string[];
+	/** Given back since. */
+	readonly refunded?: number;
+	/** The event that resolved it: `dos audit prove <call>` proves it under a signed checkpoint. */
+	readonly proof?: {
+		readonly position: number;
+		readonly hash: string;
+		readonly time: number;
+	};
+}
+
+/** The receipt of a call, or `receipt/unknown`. With `account`, only of that account's calls. */
+export async function receiptOf(
+	call: string,
+	state: CreditsState,
+	log: EventLog,
+	account?: string,
+): Promise<Outcome<Receipt>> {
+	const open = state.holds.get(call);
+	const [stored] = open ? [] : await log.findByKey([resolutionKey(call)]);
+	const receipt = open
+		? { ...heldReceipt(open) }
+		: stored && resolvedReceipt(stored, state.refunded.get(call));
+	if (!receipt || (account !== undefined && receipt.account !== account)) {
+		return refuse(
+			"receipt/unknown",
+			`There is no receipt for "${call.slice(0, 64)}". Its id stands in the answer's x-dos-call-id header.`,
+		);
+	}
+	return accept(receipt);
+}
+
+function heldReceipt(
+	hold: NonNullable<ReturnType<CreditsState["holds"]["get"]>>,
+): Receipt {
+	const {
+		call,
+		account,
+		key,
+		substrate,
+		model,
+		operation,
+		amount,
+		time,
+		position,
+	} = hold;
+	return {
+		call,
+		status: "held",
+		account,
+		...(key === undefined ? {} : { key }),
+		substrate,
+		model,
+		operation,
+		held: { amount, time, position },
+	};
+}
+
+function resolvedReceipt(
+	stored: StoredEvent,
+	refunded: number | undefined,
+): Receipt {
+	const event = readEvent(stored);
+	const data = event.data as unknown as DataOf<"credits-settled">;
+	const {
+		call,
+		account,
+		key,
+		substrate,
+		model,
+		operation,
+		held,
+		ending,
+		notes,
+	} = data;
+	const common = {
+		call,
+		account,
+		...(key === undefined ? {} : { key }),
+		substrate,
+		model,
+		operation,
+		held: { amount: held.amount, time: held.time, position: held.position },
+		proof: { position: stored.position, hash: stored.hash, time: stored.time },
+		...(notes && notes.length > 0 ? { notes } : {}),
+	};
+	if (event.type === "hold-expired")
+		return { ...common, status: "expired", charged: 0, ending: "expired" };
+	if (event.type === "credits-released")
+		return { ...common, status: "released", charged: 0, ending };
+	const lines = data.lines.map((line) => ({
+		...line,
+		exact: exact(BigInt(line.units) * BigInt(line.price)),
+	}));
+	const sum = data.lines.reduce(
+		(total, line) => total + BigInt(line.units) * BigInt(line.price),
+		0n,
+	);
+	return {
+		...common,
+		status: "settled",
+		charged: data.amount,
+		...(data.uncollected ? { uncollected: data.uncollected } : {}),
+		basis: data.basis,
+		...(data.sheet === undefined ? {} : { sheet: data.sheet }),
+		lines,
+		...(lines.length > 0
+			? { sum: { exact: exact(sum), rounded: data.cost } }
+			: {}),
+		usage: data.usage as Record<string, number>,
+		ending,
+		...(data.finishReason === undefined
+			? {}
+			: { finishReason: data.finishReason }),
+		...(data.timing === undefined ? {} : { timing: data.timing }),
+		...(refunded ? { refunded } : {}),
+	};
+}
+
+/** Millionths of a micro-credit as micro-credits: "12.000075", exact. */
+function exact(millionths: bigint): string {
+	const digits = millionths.toString().padStart(7, "0");
+	const fraction = digits.slice(-6).replace(/0+$/, "");
+	return digits.slice(0, -6) + (fraction && `.${fraction}`);
+}

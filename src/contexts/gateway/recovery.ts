@@ -1,0 +1,85 @@
+import type { Clock } from "../../ports/clock.ts";
+import type { Hold } from "../credits/index.ts";
+import type { Head } from "../log/index.ts";
+import type { LedgerDeciders, Report } from "./model.ts";
+
+/**
+ * Holds whose process is gone, and holds past their time, are resolved here; none leaks for ever.
+ *
+ * The rule for a crash: what the vendor had delivered by then cannot be known, so nothing is charged. The hold is
+ * released with ending `crashed`, and stands in the statement and in `dos doctor` as a call whose cost at the vendor the owner may
+ * want to look up. A hold whose process still lives (another server on the same log) is left alone until it expires.
+ */
+export async function recoverHolds(
+	head: Head<LedgerDeciders>,
+	isAlive: (holder: string) => boolean,
+	report: Report,
+): Promise<readonly Hold[]> {
+	const orphans = [...head.state("credits").holds.values()].filter(
+		(hold) => !isAlive(hold.holder),
+	);
+	const outcomes = await Promise.all(
+		orphans.map(({ call }) =>
+			head.execute(
+				"credits",
+				{
+					type: "release",
+					call,
+					ending: "crashed",
+					notes: [
+						"The process that made this call ended without settling it; what the vendor delivered is not known.",
+					],
+				},
+				{ actor: "system", cause: call },
+			),
+		),
+	);
+	const released = orphans.filter((_, index) => outcomes[index]?.ok);
+	if (released.length > 0)
+		report(
+			`${released.length} call(s) were in flight when an earlier run ended; their holds were released.`,
+		);
+	return released;
+}
+
+/** Expires overdue holds every `every` milliseconds, until the returned function is called. */
+export function sweepHolds(
+	head: Head<LedgerDeciders>,
+	clock: Clock,
+	every: number,
+	report: Report,
+): () => void {
+	let stopped = false;
+	let cancel = (): void => {};
+	async function sweep(): Promise<void> {
+		const now = clock.now();
+		const due = [...head.state("credits").holds.values()].filter(
+			(hold) => hold.expires <= now,
+		);
+		for (const { call } of due) {
+			const outcome = await head.execute(
+				"credits",
+				{ type: "expire", call },
+				{ actor: "system", cause: call },
+			);
+			if (outcome.ok) report(`The hold of ${call} expired and was given back.`);
+		}
+	}
+	function next(): void {
+		if (stopped) return;
+		cancel = clock.later(every, () => {
+			sweep()
+				.catch((fault: unknown) =>
+					report(
+						`Overdue holds could not be swept: ${fault instanceof Error ? fault.message : String(fault)}`,
+					),
+				)
+				.finally(next);
+		});
+	}
+	next();
+	return () => {
+		stopped = true;
+		cancel();
+	};
+}

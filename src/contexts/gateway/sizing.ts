@@ -1,0 +1,123 @@
+import type { Decider } from "../../kernel/decider.ts";
+import type { DomainEvent } from "../../kernel/event.ts";
+import type { Usage } from "../../ports/price-book.ts";
+
+/**
+ * What calls of a key to a substrate really use, learned from the settlements in the log. It makes
+ * holds right-sized: worst-case holds freeze budgets, low guesses leave costs that nobody paid.
+ */
+export interface SizingState {
+	/** Newest samples by `key substrate`; the least recently used pair goes first. */
+	readonly samples: Map<string, Sample[]>;
+}
+
+/** `[input bytes, input tokens, output tokens]` of one settled call. */
+type Sample = readonly [bytes: number, input: number, output: number];
+
+const samplesKept = 32;
+const pairsKept = 5_000;
+
+/** Folds settlements; takes no commands. */
+export const sizing: Decider<SizingState, never> = {
+	name: "sizing",
+	format: 1,
+	initial: () => ({ samples: new Map() }),
+	decide: () => ({ ok: true, events: [] }),
+	evolve(state, event: DomainEvent) {
+		if (event.type !== "credits-settled") return state;
+		const { key, substrate, basis, usage, inputBytes } = event.data as {
+			key?: string;
+			substrate: string;
+			basis: string;
+			usage: Usage;
+			inputBytes?: number;
+		};
+		if (basis === "estimated" || !inputBytes) return state;
+		const pair = pairOf(key, substrate);
+		const kept = state.samples.get(pair) ?? [];
+		state.samples.delete(pair);
+		if (kept.length >= samplesKept) kept.shift();
+		kept.push([inputBytes, inputTokens(usage), outputTokens(usage)]);
+		state.samples.set(pair, kept);
+		if (state.samples.size > pairsKept)
+			state.samples.delete(state.samples.keys().next().value as string);
+		return state;
+	},
+	save: (state) => [...state.samples],
+	load: (saved) => ({ samples: new Map(saved as [string, Sample[]][]) }),
+};
+
+/** What a call will probably use. */
+export interface Expected {
+	/** Input tokens, a high estimate. */
+	readonly input: number;
+	/** Output tokens: what nearly every call stayed under, and what a usual one took. */
+	readonly outputHigh: number;
+	readonly outputUsual: number;
+	/** Calls it was learned from; 0 when it is only a rule of thumb. */
+	readonly samples: number;
+}
+
+/** Input tokens that an image, a document or a sound may cost although its bytes are not text. */
+const tokensPerMedia = 2_500;
+
+export function expect(
+	state: SizingState,
+	key: string | undefined,
+	substrate: string,
+	inputBytes: number,
+	mediaParts: number,
+): Expected {
+	const media = mediaParts * tokensPerMedia;
+	const samples = state.samples.get(pairOf(key, substrate));
+	if (!samples || samples.length === 0) {
+		// English and code run at 3 to 5 bytes a token; 2 leaves room for dense text.
+		return {
+			input: Math.ceil(inputBytes / 2) + media,
+			outputHigh: 4_096,
+			outputUsual: 256,
+			samples: 0,
+		};
+	}
+	let input = 0;
+	const outputs: number[] = [];
+	for (const [bytes, tokens, output] of samples) {
+		input = Math.max(input, Math.ceil((inputBytes * tokens) / bytes));
+		outputs.push(output);
+	}
+	outputs.sort((a, b) => a - b);
+	const high = outputs[outputs.length - 1] as number;
+	return {
+		input: Math.max(1, Math.min(input, inputBytes)) + media,
+		// With few samples the highest seen is no bound yet.
+		outputHigh:
+			samples.length < 8 ? Math.max(2 * high, 256) : Math.ceil(high * 1.25),
+		outputUsual: outputs[outputs.length >> 1] as number,
+		samples: samples.length,
+	};
+}
+
+export function inputTokens(usage: Usage): number {
+	return (
+		(usage.input ?? 0) +
+		(usage["cache-read"] ?? 0) +
+		(usage["cache-write-5m"] ?? 0) +
+		(usage["cache-write-1h"] ?? 0) +
+		(usage["input-audio"] ?? 0) +
+		(usage["cache-read-audio"] ?? 0) +
+		(usage["input-image"] ?? 0)
+	);
+}
+
+export function outputTokens(usage: Usage): number {
+	return (
+		(usage.output ?? 0) +
+		(usage.reasoning ?? 0) +
+		(usage["output-audio"] ?? 0) +
+		(usage["output-image"] ?? 0)
+	);
+}
+
+function pairOf(key: string | undefined, substrate: string): string {
+	return `${key ?? "-"} ${substrate}`;
+}
