@@ -1,5 +1,10 @@
 import { defineConfig, type ViteUserConfig } from "vitest/config";
 
+/** Each runtime has an HTTP edge of its own, which the other cannot run. */
+const otherRuntime = process.versions.bun
+	? "src/adapters/http-*/node*.test.ts"
+	: "src/adapters/http-*/bun*.test.ts";
+
 /**
  * Every file runs in a process of its own: tests open servers, files and child processes, and none
  * may see another's. `core` is what every runtime must pass; `whole` starts the real program.
@@ -12,7 +17,14 @@ const config: ViteUserConfig = defineConfig({
 		hookTimeout: 20_000,
 		reporters: ["default"],
 		projects: [
-			{ extends: true, test: { name: "core", include: ["src/**/*.test.ts"] } },
+			{
+				extends: true,
+				test: {
+					name: "core",
+					include: ["src/**/*.test.ts"],
+					exclude: [otherRuntime],
+				},
+			},
 			{
 				extends: true,
 				test: {

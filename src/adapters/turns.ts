@@ -1,5 +1,5 @@
 /** Work that takes turns: each starts when the one before has ended, in the order it was asked for. */
-export type Turns = <T>(work: () => T | Promise<T>) => Promise<T>;
+type Turns = <T>(work: () => T | Promise<T>) => Promise<T>;
 
 export function takeTurns(): Turns {
 	let last: Promise<unknown> | undefined;

@@ -1,4 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	statSync,
+	writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { openTree, signCheckpoint } from "../contexts/log/index.ts";
 import { Fault } from "../kernel/outcome.ts";
@@ -21,21 +27,29 @@ export interface KeptCheckpoint {
  */
 export async function logOrigin(log: EventLog): Promise<string> {
 	const first = await log.at(1);
-	if (!first) throw new Fault("log/empty", "The log has no event yet. Run: dos init");
+	if (!first)
+		throw new Fault("log/empty", "The log has no event yet. Run: dos init");
 	return `duranteos/${first.hash.slice(0, 32)}`;
 }
 
 /** Signs the log as it is now and keeps the note in the home's `checkpoints/`. */
-export async function makeCheckpoint(
-	ledger: Ledger,
-): Promise<{ readonly note: string; readonly size: number; readonly root: string; readonly file: string }> {
+export async function makeCheckpoint(ledger: Ledger): Promise<{
+	readonly note: string;
+	readonly size: number;
+	readonly root: string;
+	readonly file: string;
+}> {
 	const { log, digest, derived, home } = ledger;
 	const origin = await logOrigin(log);
 	const tree = await openTree({ log, digest, derived });
 	await tree.catchUp();
 	const size = tree.size();
 	const root = await tree.root(size);
-	const note = signCheckpoint({ origin, size, root }, await ledger.signer(), digest);
+	const note = signCheckpoint(
+		{ origin, size, root },
+		await ledger.signer(),
+		digest,
+	);
 	await tree.save();
 	mkdirSync(home.checkpoints, { recursive: true, mode: 0o700 });
 	const file = join(home.checkpoints, `${String(size).padStart(12, "0")}.txt`);
@@ -56,7 +70,11 @@ export function keptCheckpoints(home: Home): readonly KeptCheckpoint[] {
 		.sort()
 		.map((name) => {
 			const file = join(home.checkpoints, name);
-			return { file, size: Number(basename(name, ".txt")), time: statSync(file).mtimeMs };
+			return {
+				file,
+				size: Number(basename(name, ".txt")),
+				time: statSync(file).mtimeMs,
+			};
 		});
 }
 

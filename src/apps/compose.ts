@@ -28,7 +28,6 @@ import {
 	type Substrates,
 } from "../contexts/gateway/index.ts";
 import { Fault, type Outcome } from "../kernel/outcome.ts";
-import type { HttpClient } from "../ports/http-client.ts";
 import type { HttpServer, Listening } from "../ports/http-server.ts";
 import type { PriceBook } from "../ports/price-book.ts";
 import type { WireProtocol } from "../ports/wire-protocol.ts";
@@ -65,13 +64,15 @@ export async function openStudio(options: {
 	const protocols = [openaiChat, anthropicMessages] as const;
 	const substrates = openSubstrates({
 		vendors: vendors.filter(({ on }) => on).map(active),
+		off: Object.fromEntries(
+			vendors
+				.filter(({ on }) => !on)
+				.map(({ vendor, whyNot }) => [vendor.id, whyNot ?? "it is off"]),
+		),
 		aliases: config.models,
 		prices: await openPrices(config, vendors),
 	});
-	const client = clientByScheme({
-		loopback: loopbackClient(),
-		http: nodeHttpClient(),
-	});
+	const client = loopbackClient(nodeHttpClient());
 	const holder = instanceName(chance);
 	const gateway = openGateway({
 		head,
@@ -194,24 +195,6 @@ function active({ vendor, key }: FoundVendor): ActiveVendor {
 		headers,
 		quirks: vendor.quirks ?? {},
 		...(vendor.standIn && { standIn: true }),
-	};
-}
-
-/** Sends each request by its address's scheme. */
-function clientByScheme(clients: {
-	readonly loopback: HttpClient;
-	readonly http: HttpClient;
-}): HttpClient {
-	return {
-		send: (request, sink) =>
-			(request.url.startsWith("loopback:")
-				? clients.loopback
-				: clients.http
-			).send(request, sink),
-		close() {
-			clients.loopback.close();
-			clients.http.close();
-		},
 	};
 }
 

@@ -475,6 +475,24 @@ export function eventLogContract(
 				expect(await readAll(log, 0)).toHaveLength(1);
 			});
 
+			it.each([
+				"stream",
+				"type",
+				"actor",
+				"cause",
+				"correlation",
+				"key",
+				"input",
+			])(
+				"is not the word for a lone surrogate in %s: that is log/malformed, and never stored as something else",
+				async (member) => {
+					await expect(
+						write(log, {}, { [member]: "a\ud800" }),
+					).rejects.toMatchObject({ code: "log/malformed" });
+					expect(await log.tip()).toEqual(empty);
+				},
+			);
+
 			it("is no matter of the key's spelling: other keys stay free", async () => {
 				await write(log, { key: "Key" });
 				await write(log, { key: "key" }, { key: "key " }, { key: "" });

@@ -15,8 +15,9 @@ export interface Tip {
  * gaps, so that a reader can never skip an event.
  *
  * Faults: `log/busy` (another writer kept the head too long; retryable), `log/full` and
- * `log/read-only` (the disk refuses; nothing was written), `log/failed` (anything else; nothing was
- * written), `log/closed`.
+ * `log/read-only` (the disk refuses; nothing was written), `log/damaged` (what is stored cannot be
+ * read), `log/conflict` and `log/malformed` (see `append`; nothing was written), `log/failed` (anything
+ * else; nothing was written), `log/closed`.
  */
 export interface EventLog {
 	/**
@@ -79,7 +80,8 @@ export interface LogHead {
 	/**
 	 * Events sealed by the caller: positions go on from the tip, versions from the streams', each
 	 * `previous` is the hash before it. An event that breaks this, or a key used before, rejects the
-	 * whole write with `log/conflict`.
+	 * whole write with `log/conflict`; a name (stream, type, key, …) that is no well-formed Unicode
+	 * text, with `log/malformed`. What the head shows includes what was appended.
 	 */
 	append(events: readonly StoredEvent[]): void | Promise<void>;
 }

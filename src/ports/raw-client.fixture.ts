@@ -51,6 +51,15 @@ export async function rawClient(port: number): Promise<RawClient> {
 		}
 	}
 
+	async function rest(): Promise<Buffer> {
+		while (!closed) {
+			await new Promise<void>((resolve) => {
+				wake = resolve;
+			});
+		}
+		return Buffer.concat(parts.splice(0));
+	}
+
 	return {
 		socket,
 		send(bytes) {
@@ -87,9 +96,9 @@ export async function rawClient(port: number): Promise<RawClient> {
 			return unchunk(Buffer.concat([bodySoFar, rest]));
 		},
 		async rest() {
-			return (await take(() => -1)).toString("latin1");
+			return (await rest()).toString("latin1");
 		},
-		restBytes: () => take(() => -1),
+		restBytes: rest,
 	};
 }
 

@@ -1,19 +1,35 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 import { openLedger } from "../../src/apps/ledger.ts";
 import { mockVendor, startStudio, type TestStudio } from "../support/studio.ts";
-import { type Answering, chatAnswer, chatFrames, sendFrames, sendJson, startUpstream, type Upstream } from "../support/upstream.ts";
+import {
+	type Answering,
+	chatAnswer,
+	chatFrames,
+	sendFrames,
+	sendJson,
+	startUpstream,
+	type Upstream,
+} from "../support/upstream.ts";
 
 const usage = { prompt: 1_000, completion: 500 };
 const costOfOne = 200_000;
-const plainAnswer: Answering = (_, response) => sendJson(response, 200, chatAnswer("Hello there", usage));
+const plainAnswer: Answering = (_, response) =>
+	sendJson(response, 200, chatAnswer("Hello there", usage));
 
 let upstream: Upstream;
 let studio: TestStudio;
 let key: string;
 
-async function start(answer: Answering, more = "", grant?: number): Promise<void> {
+async function start(
+	answer: Answering,
+	more = "",
+	grant?: number,
+): Promise<void> {
 	upstream = await startUpstream(answer);
-	studio = await startStudio(mockVendor(upstream.url, "openai-chat", more), grant === undefined ? {} : { grant });
+	studio = await startStudio(
+		mockVendor(upstream.url, "openai-chat", more),
+		grant === undefined ? {} : { grant },
+	);
 	key = await studio.key();
 }
 
@@ -22,20 +38,43 @@ afterEach(async () => {
 	await upstream.close();
 });
 
-function call(options: { body?: object; headers?: Record<string, string>; signal?: AbortSignal } = {}): Promise<Response> {
+function call(
+	options: {
+		body?: object;
+		headers?: Record<string, string>;
+		signal?: AbortSignal;
+	} = {},
+): Promise<Response> {
 	return fetch(`${studio.url}/v1/chat/completions`, {
 		method: "POST",
-		headers: { authorization: `Bearer ${key}`, "content-type": "application/json", ...options.headers },
-		body: JSON.stringify({ model: "mock/m", messages: [{ role: "user", content: "hi" }], max_tokens: 500, ...options.body }),
+		headers: {
+			authorization: `Bearer ${key}`,
+			"content-type": "application/json",
+			...options.headers,
+		},
+		body: JSON.stringify({
+			model: "mock/m",
+			messages: [{ role: "user", content: "hi" }],
+			max_tokens: 500,
+			...options.body,
+		}),
 		...(options.signal ? { signal: options.signal } : {}),
 	});
 }
 
 /** The resolution of the only call in the log. */
-async function resolution(): Promise<{ type: string; data: Record<string, unknown> }> {
+async function resolution(): Promise<{
+	type: string;
+	data: Record<string, unknown>;
+}> {
 	await until(() => studio.account().held === 0);
-	const events = await studio.ledger.log.readStreamBackwards("account/main", { limit: 1 });
-	return { type: events[0]?.type as string, data: JSON.parse(events[0]?.data as string) };
+	const events = await studio.ledger.log.readStreamBackwards("account/main", {
+		limit: 1,
+	});
+	return {
+		type: events[0]?.type as string,
+		data: JSON.parse(events[0]?.data as string),
+	};
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -47,9 +86,18 @@ async function until(condition: () => boolean): Promise<void> {
 
 describe("every ending settles exactly once", () => {
 	it("a client that leaves in mid-stream: the vendor is told, and what was delivered is paid as an estimate", async () => {
-		await start((_, response) => sendFrames(response, [...chatFrames(Array.from({ length: 400 }, () => "word "))], 5));
+		await start((_, response) =>
+			sendFrames(
+				response,
+				[...chatFrames(Array.from({ length: 400 }, () => "word "))],
+				5,
+			),
+		);
 		const abort = new AbortController();
-		const response = await call({ body: { stream: true }, signal: abort.signal });
+		const response = await call({
+			body: { stream: true },
+			signal: abort.signal,
+		});
 		const reader = (response.body as ReadableStream<Uint8Array>).getReader();
 		for (let read = 0; read < 5; read++) await reader.read();
 		abort.abort();
@@ -76,34 +124,63 @@ describe("every ending settles exactly once", () => {
 		expect(data.usage).not.toHaveProperty("output");
 	});
 
-	it.each([400, 404, 429, 500, 503, 529])("a vendor's %i is passed on and costs nothing", async (status) => {
-		const error = JSON.stringify({ error: { message: "Vendor says no", type: "server_error", param: null, code: null } });
-		await start((_, response) => sendJson(response, status, error, { "retry-after": "7" }));
-		const response = await call();
-		expect(response.status).toBe(status);
-		expect(await response.text()).toBe(error);
-		expect(response.headers.get("retry-after")).toBe("7");
-		expect(response.headers.get("x-dos-credits")).toBe("0");
-		expect(await resolution()).toMatchObject({ type: "credits-released", data: { ending: "vendor-error", status } });
-		expect(studio.account().spent).toBe(0);
-	});
+	it.each([400, 404, 429, 500, 503, 529])(
+		"a vendor's %i is passed on and costs nothing",
+		async (status) => {
+			const error = JSON.stringify({
+				error: {
+					message: "Vendor says no",
+					type: "server_error",
+					param: null,
+					code: null,
+				},
+			});
+			await start((_, response) =>
+				sendJson(response, status, error, { "retry-after": "7" }),
+			);
+			const response = await call();
+			expect(response.status).toBe(status);
+			expect(await response.text()).toBe(error);
+			expect(response.headers.get("retry-after")).toBe("7");
+			expect(response.headers.get("x-dos-credits")).toBe("0");
+			expect(await resolution()).toMatchObject({
+				type: "credits-released",
+				data: { ending: "vendor-error", status },
+			});
+			expect(studio.account().spent).toBe(0);
+		},
+	);
 
-	it.each([401, 403])("a vendor's %i is about the owner's key: the client hears 502, and no piece of the key", async (status) => {
-		await start((_, response) => sendJson(response, status, JSON.stringify({ error: { message: "Incorrect API key provided: vendor-secret-key-123456" } })));
-		const response = await call();
-		expect(response.status).toBe(502);
-		const text = await response.text();
-		expect(text).toContain("vendor/unauthorised");
-		expect(text).not.toContain("vendor-secret");
-		expect(studio.reports.join()).toContain("vendor/unauthorised");
-		expect(studio.reports.join()).not.toContain("vendor-secret");
-		expect(studio.account().spent).toBe(0);
-	});
+	it.each([401, 403])(
+		"a vendor's %i is about the owner's key: the client hears 502, and no piece of the key",
+		async (status) => {
+			await start((_, response) =>
+				sendJson(
+					response,
+					status,
+					JSON.stringify({
+						error: {
+							message: "Incorrect API key provided: vendor-secret-key-123456",
+						},
+					}),
+				),
+			);
+			const response = await call();
+			expect(response.status).toBe(502);
+			const text = await response.text();
+			expect(text).toContain("vendor/unauthorised");
+			expect(text).not.toContain("vendor-secret");
+			expect(studio.reports.join()).toContain("vendor/unauthorised");
+			expect(studio.reports.join()).not.toContain("vendor-secret");
+			expect(studio.account().spent).toBe(0);
+		},
+	);
 
 	it("a stream that breaks off is ended with an error frame, and what was delivered is paid", async () => {
 		await start((_, response) => {
 			response.writeHead(200, { "content-type": "text/event-stream" });
-			for (const frame of chatFrames(["some ", "words"]).slice(0, 3)) response.write(frame);
+			for (const frame of chatFrames(["some ", "words"]).slice(0, 3))
+				response.write(frame);
 			setTimeout(() => response.destroy(), 50);
 		});
 		const text = await (await call({ body: { stream: true } })).text();
@@ -111,7 +188,10 @@ describe("every ending settles exactly once", () => {
 		expect(text).toContain('"error"');
 		const { type, data } = await resolution();
 		expect(type).toBe("credits-settled");
-		expect(data).toMatchObject({ ending: "vendor-broke-off", basis: "estimated" });
+		expect(data).toMatchObject({
+			ending: "vendor-broke-off",
+			basis: "estimated",
+		});
 		expect((data.usage as { output: number }).output).toBeGreaterThan(0);
 	});
 
@@ -130,30 +210,50 @@ describe("every ending settles exactly once", () => {
 		await upstream.close();
 		const response = await call();
 		expect(response.status).toBe(502);
-		expect(await response.json()).toMatchObject({ error: { code: "upstream/connect" } });
-		expect(await resolution()).toMatchObject({ type: "credits-released", data: { ending: "not-sent" } });
+		expect(await response.json()).toMatchObject({
+			error: { code: "upstream/connect" },
+		});
+		expect(await resolution()).toMatchObject({
+			type: "credits-released",
+			data: { ending: "not-sent" },
+		});
 	});
 
 	it("a vendor that never begins is given up after the first-byte timeout", async () => {
 		await start(() => new Promise(() => {}), "timeouts: { firstByte: 200ms }");
 		const response = await call();
 		expect(response.status).toBe(504);
-		expect(await response.json()).toMatchObject({ error: { code: "upstream/first-byte-timeout" } });
-		expect(await resolution()).toMatchObject({ type: "credits-released", data: { ending: "timeout" } });
+		expect(await response.json()).toMatchObject({
+			error: { code: "upstream/first-byte-timeout" },
+		});
+		expect(await resolution()).toMatchObject({
+			type: "credits-released",
+			data: { ending: "timeout" },
+		});
 	});
 
 	it("a vendor that falls silent in mid-stream is given up, and what was delivered is paid", async () => {
 		await start((_, response) => {
 			response.writeHead(200, { "content-type": "text/event-stream" });
-			for (const frame of chatFrames(["some ", "words"]).slice(0, 3)) response.write(frame);
+			for (const frame of chatFrames(["some ", "words"]).slice(0, 3))
+				response.write(frame);
 		}, "timeouts: { idle: 200ms }");
 		const text = await (await call({ body: { stream: true } })).text();
 		expect(text).toContain("upstream/idle-timeout");
-		expect(await resolution()).toMatchObject({ type: "credits-settled", data: { ending: "timeout", basis: "estimated" } });
+		expect(await resolution()).toMatchObject({
+			type: "credits-settled",
+			data: { ending: "timeout", basis: "estimated" },
+		});
 	});
 
 	it("usage that makes no sense is thrown away, estimated, marked and shown", async () => {
-		await start((_, response) => sendJson(response, 200, chatAnswer("Hello there", { prompt: -5, completion: 1e15 })));
+		await start((_, response) =>
+			sendJson(
+				response,
+				200,
+				chatAnswer("Hello there", { prompt: -5, completion: 1e15 }),
+			),
+		);
 		const response = await call();
 		expect(response.status).toBe(200);
 		const { data } = await resolution();
@@ -166,14 +266,21 @@ describe("every ending settles exactly once", () => {
 describe("caps and balances", () => {
 	it("1,000 parallel calls on an account that can pay for 100 settle exactly 100", async () => {
 		await start(plainAnswer, "", 100 * costOfOne);
-		const statuses = await Promise.all(Array.from({ length: 1_000 }, async () => {
-			const response = await call();
-			await response.text();
-			return response.status;
-		}));
+		const statuses = await Promise.all(
+			Array.from({ length: 1_000 }, async () => {
+				const response = await call();
+				await response.text();
+				return response.status;
+			}),
+		);
 		expect(statuses.filter((status) => status === 200)).toHaveLength(100);
 		expect(statuses.filter((status) => status === 402)).toHaveLength(900);
-		expect(studio.account()).toEqual({ granted: 100 * costOfOne, spent: 100 * costOfOne, held: 0, available: 0 });
+		expect(studio.account()).toEqual({
+			granted: 100 * costOfOne,
+			spent: 100 * costOfOne,
+			held: 0,
+			available: 0,
+		});
 		expect(upstream.received).toHaveLength(100);
 	}, 60_000);
 
@@ -181,11 +288,15 @@ describe("caps and balances", () => {
 		await start(plainAnswer, "", 50);
 		const response = await call();
 		expect(response.status).toBe(402);
-		const { error } = (await response.json()) as { error: { code: string; message: string; dos: Record<string, unknown> } };
+		const { error } = (await response.json()) as {
+			error: { code: string; message: string; dos: Record<string, unknown> };
+		};
 		expect(error.code).toBe("credits/insufficient");
 		expect(error.dos).toMatchObject({ available: 50 });
 		expect(error.dos.needed).toBeGreaterThan(50);
-		expect(`${error.message} ${JSON.stringify(error.dos)}`).toContain("dos credits grant");
+		expect(`${error.message} ${JSON.stringify(error.dos)}`).toContain(
+			"dos credits grant",
+		);
 	});
 
 	it("a revoked key is refused at once, also when another process revoked it", async () => {
@@ -193,11 +304,17 @@ describe("caps and balances", () => {
 		expect((await call()).status).toBe(200);
 		const other = await openLedger(studio.home);
 		const [id] = [...other.head.state("credits").keys.keys()];
-		await other.head.execute("credits", { type: "revoke-key", key: id as string }, { actor: "operator" });
+		await other.head.execute(
+			"credits",
+			{ type: "revoke-key", key: id as string },
+			{ actor: "operator" },
+		);
 		await other.close();
 		const response = await call();
 		expect(response.status).toBe(401);
-		expect(await response.json()).toMatchObject({ error: { code: "key/revoked" } });
+		expect(await response.json()).toMatchObject({
+			error: { code: "key/revoked" },
+		});
 	});
 
 	it("a key made by another process works at once", async () => {
@@ -206,7 +323,15 @@ describe("caps and balances", () => {
 		const hash = other.digest.text("dos_sk_made-elsewhere-0123456789");
 		await other.head.execute(
 			"credits",
-			{ type: "create-key", account: "main", key: "elsewhere", name: "x", hash, hint: "dos_sk_…", scopes: { can: ["call"] } },
+			{
+				type: "create-key",
+				account: "main",
+				key: "elsewhere",
+				name: "x",
+				hash,
+				hint: "dos_sk_…",
+				scopes: { can: ["call"] },
+			},
 			{ actor: "operator" },
 		);
 		await other.close();
@@ -216,16 +341,26 @@ describe("caps and balances", () => {
 
 	it("an unknown price refuses the call, or the owner's ceiling is used", async () => {
 		await start(plainAnswer);
-		const more = "\nmodels: { dear: mock/m }\nceiling: { input: 10, output: 10 }";
+		const more =
+			"\nmodels: { dear: mock/m }\nceiling: { input: 10, output: 10 }";
 		await studio.close();
-		studio = await startStudio(mockVendor(upstream.url).replace('model: "*"', "model: other"));
+		studio = await startStudio(
+			mockVendor(upstream.url).replace('model: "*"', "model: other"),
+		);
 		key = await studio.key();
 		const refused = await call();
 		expect(refused.status).toBe(422);
-		expect(await refused.json()).toMatchObject({ error: { code: "price/unknown" } });
+		expect(await refused.json()).toMatchObject({
+			error: { code: "price/unknown" },
+		});
 		expect(upstream.received).toHaveLength(0);
 		await studio.close();
-		studio = await startStudio(mockVendor(upstream.url, "openai-chat", more).replace('model: "*"', "model: other"));
+		studio = await startStudio(
+			mockVendor(upstream.url, "openai-chat", more).replace(
+				'model: "*"',
+				"model: other",
+			),
+		);
 		key = await studio.key();
 		expect((await call({ body: { model: "dear" } })).status).toBe(200);
 		expect(studio.account().spent).toBe(1_500_000);
@@ -241,14 +376,24 @@ describe("idempotency keys", () => {
 		expect(await second.text()).toBe(await first.text());
 		expect(second.status).toBe(200);
 		expect(second.headers.get("x-dos-replayed")).toBe("true");
-		expect(second.headers.get("x-dos-call-id")).toBe(first.headers.get("x-dos-call-id"));
+		expect(second.headers.get("x-dos-call-id")).toBe(
+			first.headers.get("x-dos-call-id"),
+		);
 		expect(upstream.received).toHaveLength(1);
 		expect(studio.account().spent).toBe(costOfOne);
 	});
 
 	it("a stream is replayed byte for byte", async () => {
-		await start((_, response) => sendFrames(response, chatFrames(["a", "b"], { prompt: 10, completion: 2 })));
-		const options = { headers: { "idempotency-key": "s" }, body: { stream: true } };
+		await start((_, response) =>
+			sendFrames(
+				response,
+				chatFrames(["a", "b"], { prompt: 10, completion: 2 }),
+			),
+		);
+		const options = {
+			headers: { "idempotency-key": "s" },
+			body: { stream: true },
+		};
 		const first = await (await call(options)).text();
 		expect(await (await call(options)).text()).toBe(first);
 		expect(upstream.received).toHaveLength(1);
@@ -257,9 +402,14 @@ describe("idempotency keys", () => {
 	it("the same key with another body is refused", async () => {
 		await start(plainAnswer);
 		await call({ headers: { "idempotency-key": "k" } });
-		const other = await call({ headers: { "idempotency-key": "k" }, body: { max_tokens: 499 } });
+		const other = await call({
+			headers: { "idempotency-key": "k" },
+			body: { max_tokens: 499 },
+		});
 		expect(other.status).toBe(409);
-		expect(await other.json()).toMatchObject({ error: { code: "idempotency/mismatch" } });
+		expect(await other.json()).toMatchObject({
+			error: { code: "idempotency/mismatch" },
+		});
 	});
 
 	it("a retry while the first is in flight is told to wait", async () => {
@@ -277,18 +427,26 @@ describe("idempotency keys", () => {
 		const second = await call({ headers });
 		expect(second.status).toBe(409);
 		expect(second.headers.get("retry-after")).toBe("1");
-		expect(await second.json()).toMatchObject({ error: { code: "idempotency/in-flight" } });
+		expect(await second.json()).toMatchObject({
+			error: { code: "idempotency/in-flight" },
+		});
 		go();
 		expect((await first).status).toBe(200);
 	});
 
 	it("a call that failed and cost nothing may be tried again under its key", async () => {
 		let failures = 1;
-		await start((received, response) => (failures-- > 0 ? sendJson(response, 500, "{}") : plainAnswer(received, response)));
+		await start((received, response) =>
+			failures-- > 0
+				? sendJson(response, 500, "{}")
+				: plainAnswer(received, response),
+		);
 		const headers = { "idempotency-key": "k" };
 		expect((await call({ headers })).status).toBe(500);
 		expect((await call({ headers })).status).toBe(200);
-		expect((await call({ headers })).headers.get("x-dos-replayed")).toBe("true");
+		expect((await call({ headers })).headers.get("x-dos-replayed")).toBe(
+			"true",
+		);
 		expect(studio.account().spent).toBe(costOfOne);
 	});
 
@@ -299,7 +457,9 @@ describe("idempotency keys", () => {
 		studio.ledger.database.durable.exec("DELETE FROM answer");
 		const retry = await call({ headers });
 		expect(retry.status).toBe(409);
-		expect(await retry.json()).toMatchObject({ error: { code: "idempotency/answer-gone" } });
+		expect(await retry.json()).toMatchObject({
+			error: { code: "idempotency/answer-gone" },
+		});
 		expect(studio.account().spent).toBe(costOfOne);
 	});
 });

@@ -35,16 +35,23 @@ export const opening: readonly CreditsCommand[] = [
 	},
 ];
 
-export function callers(random: Random): Callers {
+/** `open` names the calls whose credits are held now: what sensible callers resolve. */
+export function callers(
+	random: Random,
+	open: () => readonly string[],
+): Callers {
 	const calls: string[] = [];
 	let secrets = 2;
 
 	const account = () => random.pick(["a", "a", "a", "b"]);
-	const key = () => random.pick(["k1", "k1", "k2", "k2", "k3"]);
-	const call = () =>
-		calls.length > 0
+	const key = () => random.pick(["k1", "k1", "k1", "k2", "k2", "k2", "k3"]);
+	function call(): string {
+		const held = open();
+		if (held.length > 0 && random.chance(0.6)) return random.pick(held);
+		return calls.length > 0
 			? (calls[Math.max(0, calls.length - 1 - random.below(12))] as string)
 			: "none";
+	}
 	const newHash = () => (++secrets).toString(16).padStart(64, "0");
 
 	function caps(): Caps {
@@ -74,7 +81,7 @@ export function callers(random: Random): Callers {
 						...(random.chance(0.85) && { key: key() }),
 						amount,
 						...(random.chance(0.3) && { atLeast: random.below(amount + 1) }),
-						expires: now + random.between(1, 30) * hour,
+						expires: now + random.between(1, 48) * hour,
 						holder: "studio",
 						substrate: "acme/m1",
 						model: "m1",

@@ -31,6 +31,8 @@ export interface Observer {
 	byKey(key: string): StoredEvent | undefined;
 	/** The state after a position at which it looked, as text. */
 	stateAt(position: number): string | undefined;
+	/** Calls whose credits are held. */
+	openCalls(): readonly string[];
 	/** Merkle root of the whole log. */
 	root(): string;
 }
@@ -96,6 +98,7 @@ export function observe(
 		at: (position) => events[position - 1],
 		byKey: (key) => byKey.get(key),
 		stateAt: (position) => states.get(position),
+		openCalls: () => [...state.holds.keys()],
 		root: () => toHex(tree.root()),
 	};
 }

@@ -24,6 +24,8 @@ export interface SimulatedProcess {
 	alive(): boolean;
 	/** True when no write of its own is under way, and the last one did not fail: then its state is settled. */
 	settled(): boolean;
+	/** Has the head look at the log; once it did, its state is settled whatever failed before. */
+	refresh(): void;
 	kill(): void;
 	/** What its clock is ahead of true time, in milliseconds. */
 	skew: number;
@@ -60,7 +62,18 @@ export function startProcess(
 		head: () => head,
 		alive: () => alive,
 		settled: () => writing === 0 && !failed,
-		kill: () => {
+		refresh() {
+			head?.refresh().then(
+				() => {
+					failed = false;
+				},
+				(fault) => {
+					if (!(fault instanceof Fault))
+						world.violate(`${name} cannot refresh: ${fault}`);
+				},
+			);
+		},
+		kill() {
 			alive = false;
 		},
 		skew: 0,

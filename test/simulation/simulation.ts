@@ -63,6 +63,8 @@ interface Operation {
 	readonly intent: Intent;
 	/** Who works on it now. */
 	process: SimulatedProcess | undefined;
+	/** End of the log when it was last sent: what stands there already, its answer must know. */
+	sentAt: number;
 	answered: boolean;
 }
 
@@ -99,7 +101,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 		violate: (claim) => void violations.push(claim),
 	};
 	const observer = observe(log, decider);
-	const clients = callers(random);
+	const clients = callers(random, observer.openCalls);
 	const processes: (SimulatedProcess | undefined)[] = [];
 	const operations: Operation[] = [];
 	const compared = new Map<SimulatedProcess, number>();
@@ -139,13 +141,14 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 		const head = process.head();
 		if (!head) return;
 		operation.process = process;
+		operation.sentAt = observer.position();
 		head.execute("credits", operation.command, operation.intent).then(
 			(outcome) => void answers.push({ operation, outcome }),
 			(fault) => void answers.push({ operation, fault }),
 		);
 	}
 
-	function ask(command: CreditsCommand, process: SimulatedProcess): void {
+	function ask(command: CreditsCommand, process: SimulatedProcess): Operation {
 		const ownKey = ["settle", "release", "expire"].includes(command.type);
 		const intent: Intent = ownKey
 			? { actor: "operator" }
@@ -158,10 +161,12 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 			command,
 			intent,
 			process: undefined,
+			sentAt: 0,
 			answered: false,
 		};
 		operations.push(operation);
 		send(operation, process);
+		return operation;
 	}
 
 	/** The same key with something else in it: a mistake that must never be carried out. */
@@ -177,6 +182,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 			command,
 			intent,
 			process: undefined,
+			sentAt: 0,
 			answered: false,
 		};
 		operations.push(operation);
@@ -207,7 +213,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 				);
 			} else {
 				demand(
-					first === undefined,
+					first === undefined || first.position > operation.sentAt,
 					`${intent.key} was carried out, and its retry is refused: ${outcome.error.code}`,
 				);
 			}
@@ -260,44 +266,46 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 		const ready = processes.filter(
 			(process) => process?.alive() && process.head(),
 		) as SimulatedProcess[];
-		const idle = operations.filter((operation) => !operation.process);
 		world.now += random.chance(0.1)
 			? random.below(8 * hour)
 			: random.below(10 * minute);
 		const draw = random.below(100);
-		if (draw < 2) return kill(random.below(slots));
-		if (draw < 8) {
+		if (draw < 2) {
+			kill(random.below(slots));
+		} else if (draw < 8) {
 			const slot = random.below(slots);
 			if (!processes[slot]?.alive()) start(slot);
-			return;
+		} else if (draw < 10) {
+			world.now += random.pick([
+				hour,
+				5 * hour,
+				day,
+				31 * day,
+				-hour,
+				-5 * hour,
+				-2 * day,
+			]);
+			add(incidents, "clock jumped");
+		} else if (ready.length > 0) {
+			callerActs(draw, random.pick(ready));
 		}
-		if (draw < 10) {
-			world.now += random.pick([day, 3 * day, 31 * day, -hour, -2 * day]);
-			return add(incidents, "clock jumped");
-		}
-		const process = ready.length > 0 ? random.pick(ready) : undefined;
-		if (!process) return;
-		if (draw < 11) {
-			process.skew = random.between(-hour, hour);
-			return;
-		}
-		if (draw < 13) {
-			void process
-				.head()
-				?.refresh()
-				.catch(() => {});
-			return;
-		}
-		if (draw < 14) return void world.derived?.clear();
-		if (draw < 24 && idle.length > 0) return send(random.pick(idle), process);
-		if (draw < 27 && operations.length > 0)
-			return askOtherwise(random.pick(operations), process);
-		ask(
-			clients.ask(
-				random.chance(0.9) ? Math.max(world.now, observer.time()) : world.now,
-			),
-			process,
-		);
+	}
+
+	function callerActs(draw: number, process: SimulatedProcess): void {
+		const idle = operations.filter((operation) => !operation.process);
+		if (draw < 11) process.skew = random.between(-hour, hour);
+		else if (draw < 13) process.refresh();
+		else if (draw < 14) void world.derived?.clear();
+		else if (draw < 24 && idle.length > 0) send(random.pick(idle), process);
+		else if (draw < 27 && operations.length > 0)
+			askOtherwise(random.pick(operations), process);
+		else
+			ask(
+				clients.ask(
+					random.chance(0.9) ? Math.max(world.now, observer.time()) : world.now,
+				),
+				process,
+			);
 	}
 
 	/** No more trouble: whoever is down starts, whoever got no answer asks again, and all come to the same end. */
@@ -316,7 +324,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 		await check();
 		for (const { answered, command } of operations)
 			demand(answered, `${command.type} is never answered`);
-		for (const process of processes) void process?.head()?.refresh();
+		for (const process of processes) process?.refresh();
 		await scheduler.drain();
 		await check();
 		const fresh = observe(log, decider);
@@ -343,12 +351,14 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 		for (let slot = 0; slot < slots; slot++) start(slot);
 		await scheduler.drain();
 		for (const command of opening) {
-			const up = processes.find(
-				(process) => process?.alive() && process.head(),
-			);
-			if (up) ask(command, up);
-			await scheduler.drain();
-			await check();
+			for (let operation: Operation | undefined; !operation?.answered; ) {
+				const up = processes.findIndex((process) => process?.alive());
+				if (up < 0) start(random.below(slots));
+				else if (operation) send(operation, processes[up] as SimulatedProcess);
+				else operation = ask(command, processes[up] as SimulatedProcess);
+				await scheduler.drain();
+				await check();
+			}
 		}
 		for (; step < steps; step++) {
 			if (scheduler.waiting() === 0 || random.chance(0.5)) somethingHappens();

@@ -6,7 +6,10 @@ import { openStudio, type Studio } from "../../src/apps/compose.ts";
 import { type Config, parseConfig } from "../../src/apps/config.ts";
 import { findHome, type Home } from "../../src/apps/home.ts";
 import { type Ledger, openLedger } from "../../src/apps/ledger.ts";
-import type { CreditsCommand, Scopes } from "../../src/contexts/credits/index.ts";
+import type {
+	CreditsCommand,
+	Scopes,
+} from "../../src/contexts/credits/index.ts";
 import { microCreditsPerCredit } from "../../src/kernel/money.ts";
 
 /** A whole Studio in a temporary home: real log, real server, whatever vendors the settings name. */
@@ -20,18 +23,37 @@ export interface TestStudio {
 	/** Records a command as the operator; throws when it is refused. */
 	run(command: CreditsCommand): Promise<void>;
 	/** A new key of account `main`. */
-	key(options?: { scopes?: Scopes; caps?: { total?: number; day?: number; month?: number; request?: number }; account?: string }): Promise<string>;
-	account(id?: string): { granted: number; spent: number; held: number; available: number };
+	key(options?: {
+		scopes?: Scopes;
+		caps?: { total?: number; day?: number; month?: number; request?: number };
+		account?: string;
+	}): Promise<string>;
+	account(id?: string): {
+		granted: number;
+		spent: number;
+		held: number;
+		available: number;
+	};
 	close(): Promise<void>;
 }
 
 export async function startStudio(
 	yaml = "",
-	options: { grant?: number; environment?: Record<string, string>; home?: Home; keepHome?: boolean } = {},
+	options: {
+		grant?: number;
+		environment?: Record<string, string>;
+		home?: Home;
+		keepHome?: boolean;
+	} = {},
 ): Promise<TestStudio> {
-	const home = options.home ?? findHome({}, mkdtempSync(join(tmpdir(), "dos-test-")));
+	const home =
+		options.home ?? findHome({}, mkdtempSync(join(tmpdir(), "dos-test-")));
 	const environment = options.environment ?? {};
-	const { config }: { config: Config } = parseConfig(yaml, { environment, file: "config.yaml", folder: home.folder });
+	const { config }: { config: Config } = parseConfig(yaml, {
+		environment,
+		file: "config.yaml",
+		folder: home.folder,
+	});
 	const ledger = await openLedger(home, { create: true });
 	const reports: string[] = [];
 	const studio = await openStudio({
@@ -43,12 +65,19 @@ export async function startStudio(
 	});
 	const url = await studio.listen();
 	const run = async (command: CreditsCommand): Promise<void> => {
-		const outcome = await ledger.head.execute("credits", command, { actor: "operator" });
-		if (!outcome.ok) throw new Error(`${outcome.error.code}: ${outcome.error.message}`);
+		const outcome = await ledger.head.execute("credits", command, {
+			actor: "operator",
+		});
+		if (!outcome.ok)
+			throw new Error(`${outcome.error.code}: ${outcome.error.message}`);
 	};
 	if (!ledger.head.state("credits").accounts.has("main")) {
 		await run({ type: "open-account", account: "main", name: "main" });
-		await run({ type: "grant", account: "main", amount: options.grant ?? 1_000 * microCreditsPerCredit });
+		await run({
+			type: "grant",
+			account: "main",
+			amount: options.grant ?? 1_000 * microCreditsPerCredit,
+		});
 	}
 	return {
 		url,
@@ -57,26 +86,46 @@ export async function startStudio(
 		studio,
 		reports,
 		run,
-		async key({ scopes = { can: ["call", "read"] }, caps = {}, account = "main" } = {}) {
+		async key({
+			scopes = { can: ["call", "read"] } as Scopes,
+			caps = {},
+			account = "main",
+		} = {}) {
 			const secret = makeSecret(ledger.chance, ledger.digest);
 			const key = ledger.chance.id();
-			await run({ type: "create-key", account, key, name: "test", hash: secret.hash, hint: secret.hint, scopes, caps });
+			await run({
+				type: "create-key",
+				account,
+				key,
+				name: "test",
+				hash: secret.hash,
+				hint: secret.hint,
+				scopes,
+				caps,
+			});
 			return secret.text;
 		},
 		account(id = "main") {
-			const { granted, spent, held } = ledger.head.state("credits").accounts.get(id) as { granted: number; spent: number; held: number };
+			const { granted, spent, held } = ledger.head
+				.state("credits")
+				.accounts.get(id) as { granted: number; spent: number; held: number };
 			return { granted, spent, held, available: granted - spent - held };
 		},
 		async close() {
 			await studio.stop();
 			await ledger.close();
-			if (!options.keepHome) rmSync(home.folder, { recursive: true, force: true });
+			if (!options.keepHome)
+				rmSync(home.folder, { recursive: true, force: true });
 		},
 	};
 }
 
 /** Settings with one vendor `mock` at an address, and a price for all its models. */
-export function mockVendor(url: string, protocol = "openai-chat", more = ""): string {
+export function mockVendor(
+	url: string,
+	protocol = "openai-chat",
+	more = "",
+): string {
 	return `
 vendors:
   mock:

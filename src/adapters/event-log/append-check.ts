@@ -3,8 +3,9 @@ import { Fault } from "../../kernel/outcome.ts";
 import type { Tip } from "../../ports/event-log.ts";
 
 /**
- * What every log checks before it takes an event: it follows the newest one and its stream's newest.
- * Throws `log/conflict`; returns the event as the new tip.
+ * What every log checks before it takes an event: it follows the newest one and its stream's newest
+ * (else throws `log/conflict`), and its names can be stored as they are (else `log/malformed`).
+ * Returns the event as the new tip.
  */
 export function checkFollows(
 	event: StoredEvent,
@@ -23,6 +24,15 @@ export function checkFollows(
 		throw conflict(
 			`version ${event.version} of stream ${event.stream} does not follow ${version}`,
 		);
+	}
+	const { stream, type, actor, cause, correlation, key, input } = event;
+	for (const text of [stream, type, actor, cause, correlation, key, input]) {
+		if (text !== undefined && !text.isWellFormed()) {
+			throw new Fault(
+				"log/malformed",
+				`${JSON.stringify(text)} is no well-formed Unicode text, so it cannot name anything in the log. Nothing was written.`,
+			);
+		}
 	}
 	return { position: event.position, hash: event.hash, time: event.time };
 }

@@ -150,7 +150,7 @@ function answer(
 	const exchange = new Exchange(edge, connection, request, response, expectsContinue);
 	connection.open.push(exchange);
 	if (!exchange.understood) {
-		exchange.refuse(400, "http/malformed", "The request target or the Host header cannot be used.");
+		exchange.refuse(400, "http/malformed", "The request's target, host or framing cannot be used.");
 		return;
 	}
 	try {
@@ -220,7 +220,7 @@ class Exchange implements HttpRequest, HttpResponse {
 	readonly method: string;
 	readonly path: string;
 	readonly query: string;
-	/** False for a target or a Host header that has no clear meaning. */
+	/** False for a target, a Host header or a framing that has no clear meaning. */
 	readonly understood: boolean;
 	readonly #edge: Edge;
 	readonly #connection: Connection;
@@ -258,11 +258,13 @@ class Exchange implements HttpRequest, HttpResponse {
 
 		const headers = request.headers;
 		const length = headers["content-length"];
-		this.#length =
-			headers["transfer-encoding"] !== undefined ? Number.POSITIVE_INFINITY : Number(length ?? 0);
+		const encoding = headers["transfer-encoding"];
+		this.#length = encoding !== undefined ? Number.POSITIVE_INFINITY : Number(length ?? 0);
 		this.method = request.method ?? "GET";
 		const target = splitTarget(request.url ?? "", headers.host);
-		this.understood = target !== undefined;
+		// The parser lets encodings pass that it does not know, and takes the body to be empty.
+		this.understood =
+			target !== undefined && (encoding === undefined || encoding.toLowerCase() === "chunked");
 		this.path = target?.path ?? "";
 		this.query = target?.query ?? "";
 	}
@@ -436,7 +438,7 @@ class Exchange implements HttpRequest, HttpResponse {
 
 	/** After a body that was refused, or that nobody wants and may be long, the next request cannot be found. */
 	#endsConnection(): boolean {
-		if (this.#edge.draining || this.#bodyFault) return true;
+		if (this.#edge.draining || this.#bodyFault || !this.understood) return true;
 		if (this.#request.complete) return false;
 		return this.#expectsContinue || this.#length > this.#edge.limits.bodyBytes;
 	}

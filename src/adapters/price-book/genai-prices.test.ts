@@ -5,6 +5,7 @@ import {
 	waitForUpdate,
 } from "@pydantic/genai-prices";
 import { beforeAll, describe, expect, it } from "vitest";
+import { priceBookContract } from "../../ports/price-book.contract.ts";
 import type {
 	PriceBook,
 	PriceSheet,
@@ -232,3 +233,9 @@ it("names its source and version", () => {
 
 const priced = (sheet: PriceSheet, unit: UsageClass): boolean =>
 	unit in sheet.rates;
+
+priceBookContract("the price package", () => genaiPriceBook(), [
+	{ vendor: "openai", model: "gpt-5.5" },
+	{ vendor: "anthropic", model: "claude-sonnet-4-6" },
+	{ vendor: "openai", model: "text-embedding-3-small" },
+]);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { priceBookContract } from "../../ports/price-book.contract.ts";
 import type { PriceBook } from "../../ports/price-book.ts";
 import { ownerCeiling, ownerPriceBook } from "./owner-rows.ts";
 
@@ -210,3 +211,13 @@ describe("the owner's ceiling", () => {
 		});
 	});
 });
+
+priceBookContract(
+	"the owner's rows",
+	() =>
+		bookOf(`
+- { vendor: acme, model: m, prices: { input: 1, output: 2 }, tiers: [{ from: 9, prices: { input: 3 } }], batchDiscount: 10 }
+- { vendor: acme, model: m, prices: { input: 7 } }
+`),
+	[{ vendor: "acme", model: "m" }],
+);

@@ -158,7 +158,10 @@ function createFile(path: string): void {
 		// SQLite gives its companion files the mode of this one.
 		closeSync(openSync(path, "wx", 0o600));
 	} catch (error) {
-		if ((error as NodeJS.ErrnoException).syscall !== "open" || (error as NodeJS.ErrnoException).code !== "EEXIST") {
+		if (
+			(error as NodeJS.ErrnoException).syscall !== "open" ||
+			(error as NodeJS.ErrnoException).code !== "EEXIST"
+		) {
 			throw new Fault("log/failed", `${path} could not be created.`, {
 				cause: error,
 			});

@@ -3,6 +3,7 @@ import Anthropic from "@anthropic-ai/sdk";
 import OpenAI from "openai";
 import { describe, expect, it } from "vitest";
 import type { HttpClient } from "../../ports/http-client.ts";
+import { priceBookContract } from "../../ports/price-book.contract.ts";
 import { loopbackClient, loopbackPriceBook } from "./loopback.ts";
 
 const timeouts = { connect: 1000, firstByte: 1000, idle: 1000, total: 1000 };
@@ -565,3 +566,7 @@ it("is priced, for itself alone", () => {
 	expect(prices.models("loopback")).toEqual([{ model: "loopback" }]);
 	expect(prices.models("openai")).toEqual([]);
 });
+
+priceBookContract("the loopback's", loopbackPriceBook, [
+	{ vendor: "loopback", model: "loopback" },
+]);

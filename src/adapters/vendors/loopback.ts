@@ -14,6 +14,7 @@ export const loopback: Vendor = {
 	},
 	keyNames: [],
 	auth: "none",
+	standIn: true,
 	source: "docs/guides/add-a-vendor.md",
 };
 

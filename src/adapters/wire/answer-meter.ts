@@ -7,6 +7,7 @@ import {
 	type Watch,
 } from "./event-frames.ts";
 import {
+	answerDepth,
 	asBuffer,
 	type Scan,
 	scanMembers,
@@ -70,7 +71,7 @@ export function plainMeter({ textMembers, read }: PlainAnswer): Meter {
 				chunks.length === 1
 					? asBuffer(chunks[0] as Uint8Array)
 					: Buffer.concat(chunks, length);
-			const scan = scanMembers(body, 0, Number.POSITIVE_INFINITY);
+			const scan = scanMembers(body, 0, answerDepth);
 			const whole =
 				typeof scan === "object" && skipSpace(body, scan.end) === body.length;
 			return metered(whole ? orNothing(() => read(body, scan)) : {}, {

@@ -32,11 +32,31 @@ export interface Cut {
 	readonly end: number;
 }
 
+/** What to look for, made ready once. */
+export interface Watch {
+	readonly names: readonly Buffer[];
+	readonly isValue: readonly boolean[];
+	/** Index of the name that starts with a letter, or -1. */
+	readonly byLetter: Int8Array;
+}
+
 /**
- * Member names to look for; `value:…` looks for a string value instead. First letters differ, and
- * a hit is a hint: the name may stand at any depth.
+ * Member names to look for; `value:…` looks for a string value instead. First letters must differ.
+ * A hit is a hint: the name may stand at any depth.
  */
-export type Watch = readonly string[];
+export function watchFor(...names: readonly string[]): Watch {
+	const quoted = names.map((name) =>
+		Buffer.from(`"${name.replace(/^value:/, "")}"`),
+	);
+	const byLetter = new Int8Array(256).fill(-1);
+	for (const [index, name] of quoted.entries())
+		byLetter[name[1] as number] = index;
+	return {
+		names: quoted,
+		isValue: names.map((name) => name.startsWith("value:")),
+		byLetter,
+	};
+}
 
 export const frameLimit: number = 8 * 1024 * 1024;
 
@@ -54,15 +74,9 @@ export function frameReader(
 	removes: boolean,
 	visit: (frame: Frame) => Cut | undefined,
 ): FrameReader {
-	const wanted = watch.map((name) =>
-		Buffer.from(`"${name.replace(/^value:/, "")}"`),
-	);
-	const isValue = watch.map((name) => name.startsWith("value:"));
-	const byLetter = new Int8Array(256).fill(-1);
-	for (const [index, name] of wanted.entries())
-		byLetter[name[1] as number] = index;
-	const values = new Int32Array(watch.length).fill(-1);
-	const nulls = new Int32Array(watch.length).fill(-1);
+	const { names: wanted, isValue, byLetter } = watch;
+	const values = new Int32Array(wanted.length).fill(-1);
+	const nulls = new Int32Array(wanted.length).fill(-1);
 	const frame = {
 		bytes: nothing,
 		start: 0,
@@ -118,6 +132,11 @@ export function frameReader(
 		else values[index] = next;
 	}
 
+	function forget(): void {
+		for (let index = 0; index < values.length; index++)
+			values[index] = nulls[index] = -1;
+	}
+
 	function visited(
 		bytes: Buffer,
 		start: number,
@@ -129,8 +148,7 @@ export function frameReader(
 		frame.end = end;
 		frame.whole = whole;
 		const cut = visit(frame);
-		values.fill(-1);
-		nulls.fill(-1);
+		forget();
 		return cut;
 	}
 
@@ -170,17 +188,16 @@ export function frameReader(
 			const fresh = oversized ? held : 0;
 			let from = oversized ? held : Math.max(0, held - overlap);
 			let start = 0;
-			const cuts: Cut[] = [];
+			let cuts: Cut[] | undefined;
 			for (;;) {
 				const end = findEnd(bytes, start, from);
 				if (end < 0) break;
 				if (oversized) {
-					values.fill(-1);
-					nulls.fill(-1);
+					forget();
 					oversized = false;
 				} else {
 					const cut = visited(bytes, start, end, true);
-					if (cut) cuts.push(cut);
+					if (cut) cuts = cuts ? [...cuts, cut] : [cut];
 				}
 				start = end;
 				from = end;
@@ -192,7 +209,7 @@ export function frameReader(
 			}
 			let passed: Uint8Array | undefined = chunk;
 			if (removes) {
-				if (cuts.length > 0) passed = without(bytes, fresh, release, cuts);
+				if (cuts) passed = without(bytes, fresh, release, cuts);
 				else if (joined)
 					passed =
 						release > fresh

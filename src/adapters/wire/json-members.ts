@@ -1,7 +1,8 @@
 /**
  * Finds the members of a JSON object in its bytes, so that a few can be changed and all else stays
- * as it was sent. It does not validate: what it says holds for bytes that `JSON.parse` accepts, and
- * for any others it ends without a throw, in one pass, on no stack but its own counter.
+ * as it was sent. One pass that checks the whole grammar (RFC 8259) on the way, on a counter of its
+ * own and no call stack: this takes the place of `JSON.parse`, which costs two to five times as much
+ * because it builds every string. Bytes that are no UTF-8 are the caller's to refuse.
  */
 
 /** Where a member stands. A name's span has its quotes, a value's has no white space around it. */
@@ -11,6 +12,21 @@ export interface Member {
 	readonly nameEnd: number;
 	readonly valueStart: number;
 	readonly valueEnd: number;
+	/** Every string that stands under the name `type` anywhere in the value, if asked for. */
+	readonly types: readonly TypeMember[];
+}
+
+export interface TypeMember {
+	/** Of the object that has it: 1 for the value itself, 2 for an object in the value's array, and so on. */
+	readonly depth: number;
+	readonly value: string;
+}
+
+export interface Scan {
+	/** In order; two of one name are two members. */
+	readonly members: readonly Member[];
+	/** After the brace that closes the object. */
+	readonly end: number;
 }
 
 /** A change to make: the bytes from `start` to `end` give way to `text`. */
@@ -20,12 +36,8 @@ export interface Edit {
 	readonly text: string;
 }
 
-export interface Scan {
-	/** In order; two of one name are two members. */
-	readonly members: readonly Member[];
-	/** After the brace that closes the object. */
-	readonly end: number;
-}
+/** Deeper than anything a vendor sends. */
+export const answerDepth = 512;
 
 const quote = 0x22;
 const comma = 0x2c;
@@ -36,6 +48,10 @@ const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
+const malformed = -1;
+const tooDeep = -2;
+const none: readonly TypeMember[] = [];
+
 /** The same memory as a Buffer. */
 export function asBuffer(bytes: Uint8Array): Buffer {
 	return Buffer.isBuffer(bytes)
@@ -44,46 +60,55 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 }
 
 /**
- * The members of the object that starts at `from` (after white space). `too-deep` when anything
- * there nests deeper than `depth`; undefined when it is no object or has no end.
+ * The members of the object that starts at `from` (after white space). What is wrong otherwise:
+ * `too-deep` when it nests deeper than `depth` levels, itself included; `no-object` when it is
+ * another value; `malformed` when it is none. What follows the object is not looked at.
  */
 export function scanMembers(
 	bytes: Buffer,
 	from: number,
 	depth: number,
-): Scan | "too-deep" | undefined {
+	typed?: ReadonlySet<string>,
+): Scan | "too-deep" | "no-object" | "malformed" {
 	let at = skipSpace(bytes, from);
-	if (bytes[at] !== openBrace)
-		return skipValue(bytes, at, depth) === tooDeep ? "too-deep" : undefined;
+	if (bytes[at] !== openBrace) {
+		const end = valueEndOf(bytes, at, depth, undefined);
+		return end === tooDeep
+			? "too-deep"
+			: end === malformed
+				? "malformed"
+				: "no-object";
+	}
 	at = skipSpace(bytes, at + 1);
 	const members: Member[] = [];
 	if (bytes[at] === closeBrace) return { members, end: at + 1 };
 	for (;;) {
-		if (bytes[at] !== quote) return undefined;
 		const nameStart = at;
-		const nameEnd = stringEnd(bytes, at + 1);
-		if (nameEnd < 0) return undefined;
+		const nameEnd = bytes[at] === quote ? stringEnd(bytes, at + 1) : malformed;
+		if (nameEnd < 0) return "malformed";
 		at = skipSpace(bytes, nameEnd);
-		if (bytes[at] !== colon) return undefined;
+		if (bytes[at] !== colon) return "malformed";
 		const valueStart = skipSpace(bytes, at + 1);
-		const valueEnd = skipValue(bytes, valueStart, depth - 1);
-		if (valueEnd === tooDeep) return "too-deep";
-		if (valueEnd <= valueStart) return undefined;
+		const name = nameAt(bytes, nameStart, nameEnd);
+		const types: TypeMember[] | undefined = typed?.has(name) ? [] : undefined;
+		const valueEnd = valueEndOf(bytes, valueStart, depth - 1, types);
+		if (valueEnd < 0) return valueEnd === tooDeep ? "too-deep" : "malformed";
 		members.push({
-			name: nameAt(bytes, nameStart, nameEnd),
+			name,
 			nameStart,
 			nameEnd,
 			valueStart,
 			valueEnd,
+			types: types ?? none,
 		});
 		at = skipSpace(bytes, valueEnd);
 		if (bytes[at] === closeBrace) return { members, end: at + 1 };
-		if (bytes[at] !== comma) return undefined;
+		if (bytes[at] !== comma) return "malformed";
 		at = skipSpace(bytes, at + 1);
 	}
 }
 
-/** The last member of that name, which is the one that `JSON.parse` keeps. */
+/** The last member of that name, which is the one that most JSON readers keep. */
 export function member(scan: Scan, name: string): Member | undefined {
 	return scan.members.findLast((each) => each.name === name);
 }
@@ -126,74 +151,180 @@ export function skipSpace(bytes: Buffer, at: number): number {
 	}
 }
 
-/** After the quote that closes the string whose content starts at `from`; -1 when there is none. */
+/** After the quote that closes the string whose content starts at `from`; -1 when it is not well-formed. */
 export function stringEnd(bytes: Buffer, from: number): number {
+	const length = bytes.length;
+	let at = from;
+	while (at < length) {
+		const byte = bytes[at++] as number;
+		if (byte > quote && byte !== backslash) continue;
+		if (byte === quote) return at;
+		if (byte < 0x20) return malformed;
+		if (byte === backslash) {
+			const escaped = bytes[at++] as number;
+			if (escaped === 0x75) {
+				for (const end = at + 4; at < end; at++)
+					if (!isHex(bytes[at])) return malformed;
+			} else if (!isEscape(escaped)) {
+				return malformed;
+			}
+		}
+	}
+	return malformed;
+}
+
+/** After the value that starts at `from`, or `malformed` or `tooDeep`. Adds to `types`, if given. */
+function valueEndOf(
+	bytes: Buffer,
+	from: number,
+	depth: number,
+	types: TypeMember[] | undefined,
+): number {
+	/** For each level that is open, whether it is an object. */
+	const objects: boolean[] = [];
+	let open = 0;
 	let at = from;
 	for (;;) {
-		// Short strings byte by byte; a call into native code costs as much as some hundred bytes.
-		const stop = Math.min(at + 200, bytes.length);
-		while (at < stop) {
-			const byte = bytes[at];
-			if (byte === quote) return at + 1;
-			at += byte === backslash ? 2 : 1;
+		let isType = false;
+		if (open > 0 && objects[open]) {
+			const nameStart = at;
+			if (bytes[at] !== quote) return malformed;
+			at = stringEnd(bytes, at + 1);
+			if (at < 0) return malformed;
+			isType = types !== undefined && namesType(bytes, nameStart, at);
+			at = skipSpace(bytes, at);
+			if (bytes[at] !== colon) return malformed;
+			at = skipSpace(bytes, at + 1);
 		}
-		if (at >= bytes.length) return -1;
-		const found = bytes.indexOf(quote, at);
-		if (found < 0) return -1;
-		let run = found;
-		while (run > at && bytes[run - 1] === backslash) run--;
-		if ((found - run) % 2 === 0) return found + 1;
-		at = found + 1;
+		const byte = bytes[at];
+		if (byte === quote) {
+			const start = at;
+			at = stringEnd(bytes, at + 1);
+			if (at < 0) return malformed;
+			if (isType)
+				types?.push({
+					depth: open,
+					value: nameAt(bytes, start, Math.min(at, start + 400)),
+				});
+		} else if (byte === openBrace || byte === openBracket) {
+			if (++open > depth) return tooDeep;
+			const isObject = byte === openBrace;
+			at = skipSpace(bytes, at + 1);
+			if (bytes[at] !== (isObject ? closeBrace : closeBracket)) {
+				objects[open] = isObject;
+				continue;
+			}
+			open--;
+			at++;
+		} else {
+			at = scalarEnd(bytes, at);
+			if (at < 0) return malformed;
+		}
+		for (;;) {
+			if (open === 0) return at;
+			at = skipSpace(bytes, at);
+			const next = bytes[at++];
+			if (next === comma) {
+				at = skipSpace(bytes, at);
+				break;
+			}
+			if (next !== (objects[open] ? closeBrace : closeBracket))
+				return malformed;
+			open--;
+		}
 	}
 }
 
-const tooDeep = -2;
-
-/** After the value that starts at `from`; `from` or -1 when there is none, -2 when it nests deeper than `depth`. */
-export function skipValue(bytes: Buffer, from: number, depth: number): number {
+/** After a number or one of the three words. */
+function scalarEnd(bytes: Buffer, from: number): number {
 	const first = bytes[from];
-	if (first === quote) return stringEnd(bytes, from + 1);
+	if (first === 0x74) return wordEnd(bytes, from, "true");
+	if (first === 0x66) return wordEnd(bytes, from, "false");
+	if (first === 0x6e) return wordEnd(bytes, from, "null");
+	let at = first === 0x2d ? from + 1 : from;
+	if (bytes[at] === 0x30) at++;
+	else if (isDigit(bytes[at])) at = digitsEnd(bytes, at);
+	else return malformed;
+	if (bytes[at] === 0x2e) {
+		if (!isDigit(bytes[at + 1])) return malformed;
+		at = digitsEnd(bytes, at + 1);
+	}
+	if (bytes[at] === 0x65 || bytes[at] === 0x45) {
+		at++;
+		if (bytes[at] === 0x2b || bytes[at] === 0x2d) at++;
+		if (!isDigit(bytes[at])) return malformed;
+		at = digitsEnd(bytes, at);
+	}
+	return at;
+}
+
+function wordEnd(bytes: Buffer, from: number, word: string): number {
+	for (let offset = 1; offset < word.length; offset++) {
+		if (bytes[from + offset] !== word.charCodeAt(offset)) return malformed;
+	}
+	return from + word.length;
+}
+
+function digitsEnd(bytes: Buffer, from: number): number {
 	let at = from;
-	if (first !== openBrace && first !== openBracket) {
-		for (;;) {
-			const byte = bytes[at];
-			if (
-				byte === undefined ||
-				byte === comma ||
-				byte === closeBrace ||
-				byte === closeBracket ||
-				byte <= 0x20
-			)
-				return at;
-			at++;
-		}
+	while (isDigit(bytes[at])) at++;
+	return at;
+}
+
+function isDigit(byte: number | undefined): boolean {
+	return byte !== undefined && byte >= 0x30 && byte <= 0x39;
+}
+
+function isHex(byte: number | undefined): boolean {
+	return (
+		isDigit(byte) ||
+		(byte !== undefined && (byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x66)
+	);
+}
+
+/** One of `" \ / b f n r t`. */
+function isEscape(byte: number | undefined): boolean {
+	switch (byte) {
+		case 0x22:
+		case 0x5c:
+		case 0x2f:
+		case 0x62:
+		case 0x66:
+		case 0x6e:
+		case 0x72:
+		case 0x74:
+			return true;
+		default:
+			return false;
 	}
-	let open = 0;
-	while (at < bytes.length) {
-		const byte = bytes[at++];
-		if (byte === quote) {
-			at = stringEnd(bytes, at);
-			if (at < 0) return -1;
-		} else if (byte === openBrace || byte === openBracket) {
-			if (++open > depth) return tooDeep;
-		} else if (byte === closeBrace || byte === closeBracket) {
-			if (--open === 0) return at;
-		}
+}
+
+/** Whether a name is `type`, with escapes or without. */
+function namesType(bytes: Buffer, start: number, end: number): boolean {
+	const length = end - start;
+	if (length === 6) {
+		return (
+			bytes[start + 1] === 0x74 &&
+			bytes[start + 2] === 0x79 &&
+			bytes[start + 3] === 0x70 &&
+			bytes[start + 4] === 0x65
+		);
 	}
-	return -1;
+	// The shortest has one escape of six bytes, the longest four.
+	return length >= 11 && length <= 26 && nameAt(bytes, start, end) === "type";
 }
 
 /** A name may be written with escapes: `"mo\u0064el"` is `model`. */
 function nameAt(bytes: Buffer, start: number, end: number): string {
-	let plain = true;
 	for (let at = start + 1; at < end - 1; at++) {
 		const byte = bytes[at] as number;
-		if (byte === backslash || byte > 0x7e) plain = false;
+		if (byte === backslash || byte > 0x7e) {
+			try {
+				return JSON.parse(bytes.toString("utf8", start, end));
+			} catch {
+				return "";
+			}
+		}
 	}
-	if (plain) return bytes.toString("latin1", start + 1, end - 1);
-	try {
-		return JSON.parse(bytes.toString("utf8", start, end));
-	} catch {
-		return "";
-	}
+	return bytes.toString("latin1", start + 1, end - 1);
 }

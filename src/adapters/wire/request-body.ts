@@ -9,20 +9,24 @@ import {
 	asBuffer,
 	type Edit,
 	type Member,
+	parseValue,
 	scanMembers,
+	skipSpace,
 } from "./json-members.ts";
 
-/** A client's JSON object: its bytes, where the members we know stand in them, and what they say. */
+/** A client's JSON object: its bytes, and where the members that we know stand in them. */
 export interface RequestBody {
 	readonly bytes: Buffer;
 	/** The known members that are there, by name. */
 	readonly members: ReadonlyMap<string, Member>;
-	readonly value: Readonly<Record<string, unknown>>;
 	/** After the brace that opens the object: where a new first member goes. */
 	readonly start: number;
 }
 
 const deepest = 128;
+
+/** In whose values the types of things are noted. */
+const typed: ReadonlySet<string> = new Set(["messages", "tools"]);
 
 /**
  * Reads a body. `known` are the members that matter to routing or metering, here or at the vendor:
@@ -40,7 +44,7 @@ export function readBody(
 			"request/invalid-utf8",
 			"The request body is not valid UTF-8.",
 		);
-	const scan = scanMembers(bytes, 0, deepest);
+	const scan = scanMembers(bytes, 0, deepest, typed);
 	if (scan === "too-deep") {
 		return refuse(
 			"request/too-deep",
@@ -48,14 +52,10 @@ export function readBody(
 			{ limit: deepest },
 		);
 	}
-	let value: unknown;
-	try {
-		value = JSON.parse(bytes.toString("utf8"));
-	} catch {
+	if (scan === "no-object") return invalid("body", "must be a JSON object");
+	if (scan === "malformed" || skipSpace(bytes, scan.end) < bytes.length) {
 		return refuse("request/malformed-json", malformed(bytes));
 	}
-	if (!isRecord(value) || scan === undefined)
-		return invalid("body", "must be a JSON object");
 	const members = new Map<string, Member>();
 	for (const each of scan.members) {
 		if (known.has(each.name)) {
@@ -75,7 +75,7 @@ export function readBody(
 				return invalid(folded, "must be written in lower case");
 		}
 	}
-	return accept({ bytes, members, value, start: bytes.indexOf(0x7b) + 1 });
+	return accept({ bytes, members, start: skipSpace(bytes, 0) + 1 });
 }
 
 /** A refusal that names the field. */
@@ -86,9 +86,39 @@ export function invalid(
 	return refuse("request/invalid", `"${field}" ${problem}.`, { field });
 }
 
+/** A member's value; undefined when it is left out or null. */
+export function readMember(
+	{ bytes, members }: RequestBody,
+	name: string,
+): unknown {
+	const there = members.get(name);
+	return there && (parseValue(bytes, there) ?? undefined);
+}
+
+/** What kind of value a member has, without reading it; `absent` also when it is null. */
+export function kindOf(
+	{ bytes, members }: RequestBody,
+	name: string,
+): "absent" | "array" | "object" | "string" | "other" {
+	const there = members.get(name);
+	switch (there && bytes[there.valueStart]) {
+		case undefined:
+		case 0x6e:
+			return "absent";
+		case 0x5b:
+			return "array";
+		case 0x7b:
+			return "object";
+		case 0x22:
+			return "string";
+		default:
+			return "other";
+	}
+}
+
 /** The model, or the refusal. */
-export function readModel({ value }: RequestBody): Outcome<string> {
-	const { model } = value;
+export function readModel(body: RequestBody): Outcome<string> {
+	const model = readMember(body, "model");
 	if (typeof model !== "string")
 		return invalid(
 			"model",
@@ -99,13 +129,26 @@ export function readModel({ value }: RequestBody): Outcome<string> {
 	return accept(model);
 }
 
+/** The refusal of messages or tools that are no list. */
+export function refuseLists(
+	body: RequestBody,
+): { readonly ok: false; readonly error: Refusal } | undefined {
+	const messages = kindOf(body, "messages");
+	if (messages !== "array")
+		return invalid(
+			"messages",
+			messages === "absent" ? "is required" : "must be an array",
+		);
+	const tools = kindOf(body, "tools");
+	return tools === "array" || tools === "absent"
+		? undefined
+		: invalid("tools", "must be an array");
+}
+
 /** A boolean that may be left out or null. */
-export function readFlag(
-	{ value }: RequestBody,
-	field: string,
-): Outcome<boolean> {
-	const flag = value[field];
-	if (flag === undefined || flag === null) return accept(false);
+export function readFlag(body: RequestBody, field: string): Outcome<boolean> {
+	const flag = readMember(body, field);
+	if (flag === undefined) return accept(false);
 	return typeof flag === "boolean"
 		? accept(flag)
 		: invalid(field, "must be true or false");
@@ -113,13 +156,13 @@ export function readFlag(
 
 /** A whole number within bounds that may be left out or null. */
 export function readWhole(
-	{ value }: RequestBody,
+	body: RequestBody,
 	field: string,
 	least: number,
 	most: number = Number.MAX_SAFE_INTEGER,
 ): Outcome<number | undefined> {
-	const number = value[field];
-	if (number === undefined || number === null) return accept(undefined);
+	const number = readMember(body, field);
+	if (number === undefined) return accept(undefined);
 	if (
 		typeof number === "number" &&
 		Number.isSafeInteger(number) &&
@@ -128,10 +171,55 @@ export function readWhole(
 	) {
 		return accept(number);
 	}
-	return invalid(
-		field,
-		`must be a whole number ${most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `of ${least} or more`}`,
-	);
+	const bounds =
+		most < Number.MAX_SAFE_INTEGER
+			? `from ${least} to ${most}`
+			: `of ${least} or more`;
+	return invalid(field, `must be a whole number ${bounds}`);
+}
+
+/**
+ * The types of the tools that run at the vendor: those that a type names which is not one of the
+ * client's own, `isClients`.
+ */
+export function vendorTools(
+	{ members }: RequestBody,
+	isClients: (type: string) => boolean,
+): string[] {
+	const found: string[] = [];
+	for (const { depth, value } of members.get("tools")?.types ?? []) {
+		if (
+			depth === 2 &&
+			!isClients(value) &&
+			!found.includes(value) &&
+			found.length < 32
+		)
+			found.push(value.slice(0, 64));
+	}
+	return found;
+}
+
+/** Media among the messages: how many, and the bytes that they take as base64. */
+export interface Media {
+	parts: number;
+	bytes: number;
+}
+
+/** Counts media, if a type anywhere in the messages names some; else the messages are not parsed. */
+export function readMedia(
+	body: RequestBody,
+	mediaTypes: ReadonlySet<string>,
+	count: (messages: readonly unknown[], media: Media) => void,
+): Media {
+	const media: Media = { parts: 0, bytes: 0 };
+	if (
+		body.members
+			.get("messages")
+			?.types.some(({ value }) => mediaTypes.has(value))
+	) {
+		count(readMember(body, "messages") as readonly unknown[], media);
+	}
+	return media;
 }
 
 export function isRecord(
@@ -141,8 +229,11 @@ export function isRecord(
 }
 
 /** Writes a member's value, in its place or as the first member. */
-export function setMember(body: RequestBody, name: string, json: string): Edit {
-	const { members, start } = body;
+export function setMember(
+	{ members, start }: RequestBody,
+	name: string,
+	json: string,
+): Edit {
 	const there = members.get(name);
 	return there
 		? { start: there.valueStart, end: there.valueEnd, text: json }

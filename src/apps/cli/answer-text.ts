@@ -2,20 +2,31 @@
 
 /** The text of a whole answer. */
 export function textOf(answer: unknown): string {
-	const { choices, content } = answer as { choices?: readonly { message?: { content?: unknown } }[]; content?: unknown };
+	const { choices, content } = answer as {
+		choices?: readonly { message?: { content?: unknown } }[];
+		content?: unknown;
+	};
 	if (Array.isArray(choices)) {
 		const text = choices[0]?.message?.content;
 		return typeof text === "string" ? text : "";
 	}
 	if (!Array.isArray(content)) return "";
-	return content.map((part: { text?: unknown }) => (typeof part?.text === "string" ? part.text : "")).join("");
+	return content
+		.map((part: { text?: unknown }) =>
+			typeof part?.text === "string" ? part.text : "",
+		)
+		.join("");
 }
 
 /** Something that came on a stream: a piece of text, or the error that ended it. */
-export type StreamPart = { readonly text: string } | { readonly error: unknown };
+export type StreamPart =
+	| { readonly text: string }
+	| { readonly error: unknown };
 
 /** Reads server-sent events, cut anywhere, into pieces of text. */
-export async function* readStream(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<StreamPart, void, undefined> {
+export async function* readStream(
+	chunks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<StreamPart, void, undefined> {
 	const decoder = new TextDecoder();
 	let rest = "";
 	for await (const chunk of chunks) {
@@ -35,14 +46,19 @@ function partOf(line: string): StreamPart | undefined {
 	if (!line.startsWith("data:")) return undefined;
 	const data = line.slice("data:".length).trim();
 	if (data === "[DONE]") return undefined;
-	let event: { error?: unknown; choices?: readonly { delta?: { content?: unknown } }[]; delta?: { text?: unknown } };
+	let event: {
+		error?: unknown;
+		choices?: readonly { delta?: { content?: unknown } }[];
+		delta?: { text?: unknown };
+	};
 	try {
 		event = JSON.parse(data);
 	} catch {
 		return undefined;
 	}
 	if (typeof event !== "object" || event === null) return undefined;
-	if (event.error !== undefined && event.error !== null) return { error: event.error };
+	if (event.error !== undefined && event.error !== null)
+		return { error: event.error };
 	const text = event.choices?.[0]?.delta?.content ?? event.delta?.text;
 	return typeof text === "string" && text !== "" ? { text } : undefined;
 }

@@ -9,6 +9,8 @@ export const exitCodes = {
 	usage: 2,
 	/** Disk, network or a vendor failed. */
 	fault: 3,
+	/** Ended by a signal, as shells say it. */
+	interrupted: 130,
 } as const;
 
 /** A refusal on its way to whoever prints it. */

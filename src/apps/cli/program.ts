@@ -13,9 +13,9 @@ import { openSession, type Session, type Streams } from "./session.ts";
 import { openStyle, wantsColor } from "./style.ts";
 
 /** What a command does: its answer goes through the session, its exit code comes back when it is not 0. */
-// biome-ignore lint/suspicious/noExplicitAny: commander hands arguments and options over untyped; each command states what it takes.
 type Action = (
 	session: Session,
+	// biome-ignore lint/suspicious/noExplicitAny: commander hands arguments and options over untyped; each command states what it takes.
 	...words: any[]
 ) => Promise<number | undefined> | Promise<void>;
 
@@ -57,7 +57,8 @@ export async function runCli(
 		const flags = command.optsWithGlobals<{ home?: string; color?: boolean }>();
 		const session = openSession({
 			home: findHome(environment, flags.home),
-			environment, version: outside.version,
+			environment,
+			version: outside.version,
 			json,
 			streams,
 			color: {
@@ -465,29 +466,73 @@ function describe(
 	const audit = program.command("audit").description("prove what happened");
 	audit
 		.command("verify")
-		.description("check every event and checkpoint; finds and names what was altered")
-		.option("--checkpoint <files...>", "checkpoints that you kept elsewhere, besides those in the home")
+		.description(
+			"check every event and checkpoint; finds and names what was altered",
+		)
+		.option(
+			"--checkpoint <files...>",
+			"checkpoints that you kept elsewhere, besides those in the home",
+		)
 		.option("--trust <keys...>", "verifier keys of others who signed them")
-		.addHelpText("after", examples("dos audit verify", "dos audit verify --checkpoint ~/safe/june.txt"))
-		.action(run(async (session, options) => (await import("./commands/audit.ts")).verify(session, options)));
+		.addHelpText(
+			"after",
+			examples(
+				"dos audit verify",
+				"dos audit verify --checkpoint ~/safe/june.txt",
+			),
+		)
+		.action(
+			run(async (session, options) =>
+				(await import("./commands/audit.ts")).verify(session, options),
+			),
+		);
 	audit
 		.command("checkpoint")
-		.description("sign the log as it is now; with a copy elsewhere, nobody rewrites it unnoticed")
-		.addHelpText("after", examples("dos audit checkpoint", "dos audit checkpoint > /mnt/safe/june.txt"))
-		.action(run(async (session) => (await import("./commands/audit.ts")).checkpoint(session)));
+		.description(
+			"sign the log as it is now; with a copy elsewhere, nobody rewrites it unnoticed",
+		)
+		.addHelpText(
+			"after",
+			examples(
+				"dos audit checkpoint",
+				"dos audit checkpoint > /mnt/safe/june.txt",
+			),
+		)
+		.action(
+			run(async (session) =>
+				(await import("./commands/audit.ts")).checkpoint(session),
+			),
+		);
 	audit
 		.command("prove")
 		.description("prove to anybody that a call's receipt stands in the log")
 		.argument("<receipt>", "the call's id")
-		.addHelpText("after", examples("dos audit prove 01jx…", "dos audit prove 01jx… --json > proof.json"))
-		.action(run(async (session, call) => (await import("./commands/audit.ts")).prove(session, call)));
+		.addHelpText(
+			"after",
+			examples(
+				"dos audit prove 01jx…",
+				"dos audit prove 01jx… --json > proof.json",
+			),
+		)
+		.action(
+			run(async (session, call) =>
+				(await import("./commands/audit.ts")).prove(session, call),
+			),
+		);
 	audit
 		.command("check")
 		.description("check a proof that somebody handed you; needs no home")
 		.argument("<proof>", 'the file; "-" for standard input')
 		.requiredOption("--trust <keys...>", "verifier keys of those you believe")
-		.addHelpText("after", examples("dos audit check proof.json --trust duranteos+5f1e…+AY…"))
-		.action(run(async (session, file, options) => (await import("./commands/audit.ts")).check(session, file, options)));
+		.addHelpText(
+			"after",
+			examples("dos audit check proof.json --trust duranteos+5f1e…+AY…"),
+		)
+		.action(
+			run(async (session, file, options) =>
+				(await import("./commands/audit.ts")).check(session, file, options),
+			),
+		);
 
 	program
 		.command("export")
@@ -514,7 +559,13 @@ function describe(
 		.option("--trust <keys...>", "only if signed by one of these verifier keys")
 		.addHelpText("after", examples("dos import dos.jsonl --home ~/other"))
 		.action(
-			run(async (session, file, options) => (await import("./commands/transfer.ts")).importLog(session, file, options)),
+			run(async (session, file, options) =>
+				(await import("./commands/transfer.ts")).importLog(
+					session,
+					file,
+					options,
+				),
+			),
 		);
 
 	program
@@ -541,6 +592,7 @@ Exit codes:
   1  refused by a rule, or a check found something wrong
   2  the command line or config.yaml is not as it must be
   3  disk, network or a vendor failed
+  130  interrupted (Ctrl-C)
 
 Guides: docs/guides/cli.md, docs/guides/configuration.md`;
 

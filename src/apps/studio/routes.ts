@@ -2,15 +2,10 @@ import { viewAccount, viewKey } from "../../contexts/credits/index.ts";
 import {
 	type Caller,
 	type Gateway,
+	respond,
 	type Substrates,
-	statusOf,
 } from "../../contexts/gateway/index.ts";
-import {
-	Fault,
-	type Outcome,
-	type Refusal,
-	refuse,
-} from "../../kernel/outcome.ts";
+import { Fault, type Outcome, type Refusal } from "../../kernel/outcome.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type {
 	HttpHandler,
@@ -65,10 +60,10 @@ export function openRoutes(options: {
 	return (request, response) => {
 		const host = hostOf(request.header("host"));
 		if (host === undefined || !hosts.has(host)) {
-			return send(
+			return respond(
 				shapeOf(request),
 				response,
-				refusalAnswer(
+				refusal(
 					"http/host-refused",
 					"This Host header is not one that the gateway answers to. Use its own address, or add the name under listen.hosts in config.yaml.",
 				),
@@ -79,7 +74,9 @@ export function openRoutes(options: {
 		if (call) {
 			if (method === "POST")
 				return gateway.serve(call.wire, call.operation, request, response);
-			return send(call.wire, response, notAllowed("POST"), { allow: "POST" });
+			return respond(call.wire, response, notAllowed("POST"), {
+				allow: "POST",
+			});
 		}
 		const exchange = { request, response, wire: shapeOf(request) };
 		return route(exchange).catch((fault: unknown) => {
@@ -87,7 +84,7 @@ export function openRoutes(options: {
 				fault instanceof Fault
 					? fault
 					: new Fault("http/internal", "The gateway failed on this request.");
-			send(exchange.wire, response, { ok: false, error: known });
+			respond(exchange.wire, response, known);
 		});
 	};
 
@@ -96,7 +93,7 @@ export function openRoutes(options: {
 		const { path, method } = request;
 		if (path === "/v1/quote") {
 			if (method !== "POST")
-				return send(wire, response, notAllowed("POST"), { allow: "POST" });
+				return respond(wire, response, notAllowed("POST"), { allow: "POST" });
 			return quote(exchange);
 		}
 		const receipt = path.startsWith("/v1/receipts/")
@@ -104,17 +101,17 @@ export function openRoutes(options: {
 			: undefined;
 		const read = Object.hasOwn(reads, path) ? reads[path] : undefined;
 		if (receipt === undefined && !read) {
-			return send(
+			return respond(
 				wire,
 				response,
-				refusalAnswer(
+				refusal(
 					"http/not-found",
 					`There is nothing at ${method.slice(0, 16)} ${path.slice(0, 100)}.`,
 				),
 			);
 		}
 		if (method !== "GET" && method !== "HEAD")
-			return send(wire, response, notAllowed("GET"), { allow: "GET" });
+			return respond(wire, response, notAllowed("GET"), { allow: "GET" });
 		return receipt === undefined
 			? read?.(exchange)
 			: showReceipt(exchange, receipt);
@@ -137,7 +134,8 @@ export function openRoutes(options: {
 
 	async function models(exchange: Exchange): Promise<void> {
 		const caller = await admitted(exchange);
-		if (!caller.ok) return send(exchange.wire, exchange.response, caller);
+		if (!caller.ok)
+			return respond(exchange.wire, exchange.response, caller.error);
 		sendBytes(
 			exchange.response,
 			200,
@@ -149,7 +147,8 @@ export function openRoutes(options: {
 	async function account(exchange: Exchange): Promise<void> {
 		await options.refresh();
 		const caller = await admitted(exchange);
-		if (!caller.ok) return send(exchange.wire, exchange.response, caller);
+		if (!caller.ok)
+			return respond(exchange.wire, exchange.response, caller.error);
 		const now = clock.now();
 		const { key } = caller.value;
 		sendJson(exchange.response, 200, {
@@ -160,40 +159,43 @@ export function openRoutes(options: {
 
 	async function showReceipt(exchange: Exchange, call: string): Promise<void> {
 		const caller = await admitted(exchange);
-		if (!caller.ok) return send(exchange.wire, exchange.response, caller);
+		if (!caller.ok)
+			return respond(exchange.wire, exchange.response, caller.error);
 		await options.refresh();
 		const receipt = await gateway.receipt(call, caller.value.account.id);
-		if (!receipt.ok) return send(exchange.wire, exchange.response, receipt);
+		if (!receipt.ok)
+			return respond(exchange.wire, exchange.response, receipt.error);
 		sendJson(exchange.response, 200, receipt.value);
 	}
 
 	async function quote(exchange: Exchange): Promise<void> {
 		const { request, response, wire: shape } = exchange;
 		const caller = await admitted(exchange);
-		if (!caller.ok) return send(shape, response, caller);
+		if (!caller.ok) return respond(shape, response, caller.error);
 		const path =
 			new URLSearchParams(request.query).get("for") ?? "/v1/chat/completions";
 		const call = calls.get(path);
 		if (!call) {
-			return send(
+			return respond(
 				shape,
 				response,
-				refusalAnswer(
+				refusal(
 					"request/invalid",
 					`?for= names the path of a call: one of ${[...calls.keys()].join(", ")}.`,
 				),
 			);
 		}
 		const read = call.wire.read(call.operation.id, await request.body());
-		if (!read.ok) return send(shape, response, read);
+		if (!read.ok) return respond(shape, response, read.error);
 		const quoted = gateway.quote(read.value, call.wire.id, caller.value);
-		if (!quoted.ok) return send(shape, response, quoted);
+		if (!quoted.ok) return respond(shape, response, quoted.error);
 		sendJson(response, 200, quoted.value);
 	}
 
 	async function health(exchange: Exchange): Promise<void> {
 		const allowed = await trusted(exchange);
-		if (!allowed.ok) return send(exchange.wire, exchange.response, allowed);
+		if (!allowed.ok)
+			return respond(exchange.wire, exchange.response, allowed.error);
 		const draining = options.draining();
 		sendJson(exchange.response, draining ? 503 : 200, {
 			status: draining ? "draining" : "ok",
@@ -204,7 +206,8 @@ export function openRoutes(options: {
 
 	async function metrics(exchange: Exchange): Promise<void> {
 		const allowed = await trusted(exchange);
-		if (!allowed.ok) return send(exchange.wire, exchange.response, allowed);
+		if (!allowed.ok)
+			return respond(exchange.wire, exchange.response, allowed.error);
 		sendBytes(
 			exchange.response,
 			200,
@@ -247,42 +250,15 @@ interface Exchange {
 	readonly wire: WireProtocol;
 }
 
-function refusalAnswer(
-	code: string,
-	message: string,
-): { readonly ok: false; readonly error: Refusal } {
-	return refuse(code, message);
+function refusal(code: string, message: string): Refusal {
+	return { code, message };
 }
 
-function notAllowed(allowed: string): {
-	readonly ok: false;
-	readonly error: Refusal;
-} {
-	return refuse("http/method-not-allowed", `Only ${allowed} is answered here.`);
-}
-
-function send(
-	wire: WireProtocol,
-	response: HttpResponse,
-	{ error }: { readonly ok: false; readonly error: Refusal },
-	extra: Readonly<Record<string, string>> = {},
-): void {
-	if (response.started) {
-		response.abort();
-		return;
-	}
-	const status = statusOf(error.code);
-	const { headers, body } = wire.refusal(status, error);
-	const retryAfter = error.details?.retryAfter;
-	response.head(status, {
-		...headers,
-		"content-length": String(body.byteLength),
-		...(typeof retryAfter === "number"
-			? { "retry-after": String(retryAfter) }
-			: {}),
-		...extra,
-	});
-	response.end(body);
+function notAllowed(allowed: string): Refusal {
+	return refusal(
+		"http/method-not-allowed",
+		`Only ${allowed} is answered here.`,
+	);
 }
 
 function sendJson(

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import type { KeyedDraft } from "../../kernel/decider.ts";
+import type { Decision } from "../../kernel/decider.ts";
 import type { DomainEvent } from "../../kernel/event.ts";
 import { type Audit, auditHistory } from "./audit.testing.ts";
 import { credits, resolutionKey } from "./credits.ts";
@@ -260,10 +260,7 @@ function run(
 			JSON.stringify(credits.save(state)),
 			"a decision changes no state",
 		).toBe(before);
-		expect(
-			describe(decision.ok ? decision.events : decision.error),
-			JSON.stringify(command),
-		).toBe(expected);
+		expect(describe(decision), JSON.stringify(command)).toBe(expected);
 		results.push(`${command.type} ${decision.ok ? "ok" : decision.error.code}`);
 		if (!decision.ok) continue;
 		for (const draft of decision.events) {
@@ -297,22 +294,14 @@ function run(
 	return { state, log, results };
 }
 
-function describe(
-	outcome:
-		| readonly KeyedDraft[]
-		| {
-				readonly code: string;
-				readonly details?: Readonly<Record<string, unknown>>;
-		  },
-): string | number {
-	if (!("code" in outcome))
-		return (outcome[0]?.data.amount as number | undefined) ?? 0;
-	if (
-		outcome.code !== "credits/insufficient" &&
-		outcome.code !== "credits/cap-exceeded"
-	)
-		return outcome.code;
-	return outcome.details?.waitable === true ? "no room, waitable" : "no room";
+/** A decision in the auditor's words. */
+function describe(decision: Decision): string | number {
+	if (decision.ok)
+		return (decision.events[0]?.data.amount as number | undefined) ?? 0;
+	const { code, details } = decision.error;
+	if (code !== "credits/insufficient" && code !== "credits/cap-exceeded")
+		return code;
+	return details?.waitable === true ? "no room, waitable" : "no room";
 }
 
 it("does what an auditor who knows only the history expects, and its state is what the history adds up to", () => {

@@ -207,10 +207,9 @@ export const credits: Decider<CreditsState, CreditsCommand> = {
 	},
 
 	save: (state): SavedState => ({
-		accounts: [...state.accounts.values()].map((account) => ({
-			...account,
-			holds: undefined,
-		})),
+		accounts: [...state.accounts.values()].map(
+			({ holds: _, ...account }) => account,
+		),
 		keys: [...state.keys.values()].map((key) => ({
 			...key,
 			hashes: [...key.hashes],
@@ -228,28 +227,52 @@ export const credits: Decider<CreditsState, CreditsCommand> = {
 		const { accounts, keys, secrets, holds, refunded } = saved as SavedState;
 		const state: CreditsState = {
 			accounts: new Map(
-				accounts.map((account) => [
-					account.id,
-					{ ...account, holds: new Map() },
+				accounts.map(({ id, name, granted, caps, ...spending }) => [
+					id,
+					{ id, name, granted, caps, holds: new Map(), ...spending },
 				]),
 			),
-			// JSON leaves out what is undefined; named here, a loaded state is the folded one to the last member.
+			// JSON leaves out what is undefined. Named here, a loaded state is the folded one to the order of its members.
 			keys: new Map(
-				keys.map((key) => [
-					key.id,
-					{
-						...key,
-						hashes: [...key.hashes],
-						expires: key.expires,
-						revoked: key.revoked,
-					},
-				]),
+				keys.map(
+					({
+						id,
+						account,
+						name,
+						created,
+						hint,
+						hashes,
+						scopes,
+						caps,
+						expires,
+						revoked,
+						...spending
+					}) => [
+						id,
+						{
+							id,
+							account,
+							name,
+							created,
+							hint,
+							hashes: [...hashes],
+							scopes,
+							caps,
+							expires,
+							revoked,
+							...spending,
+						},
+					],
+				),
 			),
 			secrets: new Map(
 				secrets.map(({ hash, key, until }) => [hash, { key, until }]),
 			),
 			holds: new Map(
-				holds.map((hold) => [hold.call, { ...hold, key: hold.key }]),
+				holds.map(({ call, account, key, ...rest }) => [
+					call,
+					{ call, account, key, ...rest },
+				]),
 			),
 			refunded: new Map(refunded),
 		};
@@ -436,6 +459,7 @@ function hold(
 		call,
 		amount,
 		atLeast,
+		pressing = false,
 		expires,
 		holder,
 		substrate,
@@ -489,11 +513,11 @@ function hold(
 				(limit) => leftUnder(limit).withoutHolds,
 			),
 		);
-		// Takes less only when it would get no more by waiting until the holds in flight are resolved.
+		// Takes less only when it would get no more by waiting until the holds in flight are resolved, or has waited enough.
 		if (
 			atLeast === undefined ||
 			atLeast > room ||
-			Math.min(amount, withoutHolds) > room
+			(!pressing && Math.min(amount, withoutHolds) > room)
 		) {
 			return whyNoRoom(account, key, command, withoutHolds, now);
 		}
@@ -968,9 +992,7 @@ function inconsistent(message: string): Fault {
 
 /** Snapshots as plain JSON. Open holds stand once, and find their accounts on loading. */
 interface SavedState {
-	readonly accounts: readonly (Omit<Account, "holds"> & {
-		readonly holds?: undefined;
-	})[];
+	readonly accounts: readonly Omit<Account, "holds">[];
 	readonly keys: readonly (Omit<Key, "expires" | "revoked"> & {
 		expires?: number | undefined;
 		revoked?: number | undefined;

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { priceBookContract } from "../../ports/price-book.contract.ts";
 import type { PriceBook } from "../../ports/price-book.ts";
 import {
 	ceilingPriceBook,
@@ -19,11 +20,13 @@ const book = (
 					rates: { input: [{ from: 0, price: models[model] }] },
 				}
 			: undefined,
-	models: () =>
-		Object.keys(models).map((model) => ({
-			model,
-			contextWindow: models[model] as number,
-		})),
+	models: (vendor) =>
+		vendor !== "acme"
+			? []
+			: Object.keys(models).map((model) => ({
+					model,
+					contextWindow: models[model] as number,
+				})),
 });
 
 it("asks its books in order, and takes a sheet whole", () => {
@@ -79,3 +82,12 @@ it("is free on the owner's machine, and nowhere else", () => {
 	});
 	expect(free.find("acme", "llama", 0)).toBeUndefined();
 });
+
+priceBookContract(
+	"in layers",
+	() => layeredPriceBook([book("own", { a: 1 }), book("list", { a: 2, b: 3 })]),
+	[
+		{ vendor: "acme", model: "a" },
+		{ vendor: "acme", model: "b" },
+	],
+);

@@ -123,7 +123,7 @@ export function priceUsage(
 	const missing: UsageClass[] = [];
 	const notes: string[] = [];
 	const unknown = Object.keys(usage).filter(
-		(name) => !(name in standIns) && usage[name as UsageClass],
+		(name) => !Object.hasOwn(standIns, name) && usage[name as UsageClass],
 	);
 	for (const name of usageClasses) {
 		const units =

@@ -133,7 +133,7 @@ export function openCalls(tools: CallTools): Calls {
 		refusal: Refusal,
 	): void {
 		metrics.count("dos_refusals_total", { code: refusal.code });
-		respond(wire, response, call, refusal, {});
+		respond(wire, response, refusal, { "x-dos-call-id": call });
 	}
 
 	function answerFault(

@@ -238,7 +238,8 @@ export function fly(
 			? recordedData<"credits-settled">(outcome.value).amount
 			: undefined;
 		if (refusal && !response.started)
-			respond(wire, response, call, refusal, {
+			respond(wire, response, refusal, {
+				"x-dos-call-id": call,
 				"x-dos-credits": String(charged ?? 0),
 			});
 		else endAnswer(ending, metered, charged, refusal);
@@ -255,7 +256,10 @@ export function fly(
 			charged === undefined ? {} : { "x-dos-credits": String(charged) };
 		if (gathered) {
 			if (ending !== "finished" && ending !== "vendor-error") {
-				respond(wire, response, call, refusal ?? brokeOff(substrate), cost);
+				respond(wire, response, refusal ?? brokeOff(substrate), {
+					"x-dos-call-id": call,
+					...cost,
+				});
 				return;
 			}
 			const body = gathered.whole();
@@ -286,7 +290,10 @@ export function fly(
 		);
 		measure(ending, clock.now() - started, outcome);
 		if (refusal)
-			respond(wire, response, call, refusal, { "x-dos-credits": "0" });
+			respond(wire, response, refusal, {
+				"x-dos-call-id": call,
+				"x-dos-credits": "0",
+			});
 		finish();
 	}
 

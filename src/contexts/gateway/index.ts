@@ -10,6 +10,7 @@ export {
 export type { Quote } from "./quote.ts";
 export { type Receipt, receiptOf } from "./receipts.ts";
 export { recoverHolds } from "./recovery.ts";
+export { respond } from "./respond.ts";
 export { type SizingState, sizing } from "./sizing.ts";
 export {
 	type ActiveVendor,

@@ -61,6 +61,7 @@ const statuses: Readonly<Record<string, number>> = {
 	"account/": 403,
 	"idempotency/": 409,
 	"model/unknown": 404,
+	"model/vendor-off": 404,
 	"model/": 400,
 	"price/": 422,
 	"receipt/unknown": 404,

@@ -2,6 +2,7 @@ import { readEvent, type StoredEvent } from "../../kernel/event.ts";
 import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import {
+	type CostLine,
 	type CreditsState,
 	type DataOf,
 	resolutionKey,
@@ -29,13 +30,8 @@ export interface Receipt {
 	/** How the cost became known, and the price sheet that it was priced by. */
 	readonly basis?: string;
 	readonly sheet?: string;
-	/** Each line is `units × price ÷ 1,000,000`, given exactly; their sum is rounded up once. */
-	readonly lines?: readonly {
-		readonly class: string;
-		readonly units: number;
-		readonly price: number;
-		readonly exact: string;
-	}[];
+	/** Each line is `units × price ÷ 1,000,000` (less a batch's discount), given exactly; their sum is rounded up once. */
+	readonly lines?: readonly (CostLine & { readonly exact: string })[];
 	readonly sum?: { readonly exact: string; readonly rounded: number };
 	readonly usage?: Readonly<Record<string, number>>;
 	readonly ending?: string;
@@ -133,10 +129,10 @@ function resolvedReceipt(
 		return { ...common, status: "released", charged: 0, ending };
 	const lines = data.lines.map((line) => ({
 		...line,
-		exact: exact(BigInt(line.units) * BigInt(line.price)),
+		exact: exact(tenBillionths(line)),
 	}));
 	const sum = data.lines.reduce(
-		(total, line) => total + BigInt(line.units) * BigInt(line.price),
+		(total, line) => total + tenBillionths(line),
 		0n,
 	);
 	return {
@@ -160,9 +156,18 @@ function resolvedReceipt(
 	};
 }
 
-/** Millionths of a micro-credit as micro-credits: "12.000075", exact. */
-function exact(millionths: bigint): string {
-	const digits = millionths.toString().padStart(7, "0");
-	const fraction = digits.slice(-6).replace(/0+$/, "");
-	return digits.slice(0, -6) + (fraction && `.${fraction}`);
+/** A line's cost in 1e-10 micro-credits, whole. */
+function tenBillionths({
+	units,
+	price,
+	basisPoints = 10_000,
+}: CostLine): bigint {
+	return BigInt(units) * BigInt(price) * BigInt(basisPoints);
+}
+
+/** "12.000075": micro-credits, exact. */
+function exact(tenBillionths: bigint): string {
+	const digits = tenBillionths.toString().padStart(11, "0");
+	const fraction = digits.slice(-10).replace(/0+$/, "");
+	return digits.slice(0, -10) + (fraction && `.${fraction}`);
 }

@@ -26,7 +26,7 @@ export interface Substrate {
 export interface Substrates {
 	/**
 	 * The substrate that a client means: an alias of the owner's, `vendor/model`, or a bare model name that
-	 * an active vendor is known to have. Refuses with `model/unknown` or `model/wrong-protocol`.
+	 * an active vendor is known to have. Refuses with `model/unknown`, `model/vendor-off` or `model/wrong-protocol`.
 	 */
 	find(name: string, protocol: string): Outcome<Substrate>;
 	/** Prices in force, or undefined: an unknown price is never zero. */
@@ -44,10 +44,12 @@ export interface ListedModel {
 export function openSubstrates(options: {
 	/** In the owner's order: for a bare model name the first that has it answers. */
 	readonly vendors: readonly ActiveVendor[];
+	/** Vendors that are known but off: why, and what turns them on. */
+	readonly off: Readonly<Record<string, string>>;
 	readonly aliases: Readonly<Record<string, string>>;
 	readonly prices: PriceBook;
 }): Substrates {
-	const { vendors, aliases, prices } = options;
+	const { vendors, off, aliases, prices } = options;
 	const byId = new Map(vendors.map((vendor) => [vendor.id, vendor]));
 	const known = new Map(
 		vendors.map((vendor) => [
@@ -80,6 +82,14 @@ export function openSubstrates(options: {
 		const speaking = vendors.filter((vendor) => vendor.bases[protocol]);
 		const having = speaking.find((vendor) => known.get(vendor.id)?.has(target));
 		if (having) return of(having, target);
+		const offVendor = target.slice(0, Math.max(0, slash));
+		if (Object.hasOwn(off, offVendor)) {
+			return refuse(
+				"model/vendor-off",
+				`${offVendor} is off here: ${off[offVendor]}.`,
+				{ model: shorten(name), vendor: offVendor },
+			);
+		}
 		const candidates = speaking.filter((vendor) => !vendor.standIn);
 		if (candidates.length === 1)
 			return of(candidates[0] as ActiveVendor, target);

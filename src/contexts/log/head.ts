@@ -157,9 +157,12 @@ export async function openHead<D extends Deciders>(
 	/** After a failure: folds anew, and lets listeners hear what they missed by it. */
 	async function recover(): Promise<void> {
 		await restore();
+		// Not done before they heard it all: should the reading fail, the next turn begins again.
+		trusted = false;
 		for await (const batch of log.read(announced, { to: folded.position })) {
 			announce(batch.map((stored) => upcast(readEvent(stored))));
 		}
+		trusted = true;
 	}
 
 	async function save(): Promise<void> {

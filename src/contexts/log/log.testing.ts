@@ -2,16 +2,18 @@ import { memoryEventLog } from "../../adapters/event-log/memory.ts";
 import { nodeDigest } from "../../adapters/runtime/digest.ts";
 import { ed25519Signer } from "../../adapters/runtime/signer.ts";
 import { genesisHash, type StoredEvent, sealEvent } from "../../kernel/event.ts";
+import type { Digest } from "../../ports/digest.ts";
 import type { EventLog } from "../../ports/event-log.ts";
+import type { Signer } from "../../ports/signer.ts";
 import { signCheckpoint, signerKey, type Trust } from "./checkpoint.ts";
 import { openTree } from "./tree.ts";
 
 /** What the tests of this folder share: a log of sound events, and ways to lie about it. */
 
-export const digest = nodeDigest;
+export const digest: Digest = nodeDigest;
 export const origin = "test.example/log";
-export const signer = ed25519Signer(origin, new Uint8Array(32).fill(7));
-export const stranger = ed25519Signer(origin, new Uint8Array(32).fill(8));
+export const signer: Signer = ed25519Signer(origin, new Uint8Array(32).fill(7));
+export const stranger: Signer = ed25519Signer(origin, new Uint8Array(32).fill(8));
 export const trust: Trust = { keys: [signerKey(signer, digest)], verify: signer.verify, digest };
 
 type Envelope = Omit<StoredEvent, "hash" | "previous" | "position">;
@@ -55,7 +57,7 @@ export function soundLog(count: number): Promise<EventLog> {
 	return fill(memoryEventLog(), soundEvents(count));
 }
 
-export async function checkpointOf(log: EventLog, size: number, by = signer): Promise<string> {
+export async function checkpointOf(log: EventLog, size: number, by: Signer = signer): Promise<string> {
 	const tree = await openTree({ log, digest });
 	return signCheckpoint({ origin, size, root: await tree.root(size) }, by, digest);
 }

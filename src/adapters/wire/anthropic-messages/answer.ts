@@ -7,11 +7,12 @@ import {
 	type Reading,
 	streamMeter,
 } from "../answer-meter.ts";
-import { dataOf, type Frame } from "../event-frames.ts";
+import { dataOf, type Frame, watchFor } from "../event-frames.ts";
 import { member, parseValue, type Scan } from "../json-members.ts";
 import { isRecord } from "../request-body.ts";
 import { mergeReports, messageUsage } from "./usage.ts";
 
+const watch = watchFor("usage", "error", "value:message_stop");
 const textMembers = ["text", "thinking", "partial_json"];
 
 export function plainAnswer(ceiling: number | undefined): Meter {
@@ -66,7 +67,7 @@ export function streamedAnswer(ceiling: number | undefined): Meter {
 
 	return streamMeter({
 		textMembers,
-		watch: ["usage", "error", "value:message_stop"],
+		watch,
 		removes: false,
 		visit,
 		conclude() {

@@ -8,12 +8,17 @@ import { type Edit, splice } from "../json-members.ts";
 import {
 	invalid,
 	isRecord,
+	kindOf,
+	type Media,
 	type RequestBody,
 	readBody,
 	readFlag,
+	readMedia,
 	readModel,
 	readWhole,
+	refuseLists,
 	setMember,
+	vendorTools,
 } from "../request-body.ts";
 
 const members: ReadonlySet<string> = new Set([
@@ -34,22 +39,17 @@ export function readMessages(bytes: Uint8Array): Outcome<WireRequest> {
 	const body = read.value;
 	const model = readModel(body);
 	if (!model.ok) return model;
-	const { messages, tools } = body.value;
-	if (!Array.isArray(messages))
-		return invalid(
-			"messages",
-			messages === undefined ? "is required" : "must be an array",
-		);
-	if (tools !== undefined && tools !== null && !Array.isArray(tools))
-		return invalid("tools", "must be an array");
+	const lists = refuseLists(body);
+	if (lists) return lists;
 	const stream = readFlag(body, "stream");
 	if (!stream.ok) return stream;
 	const limit = readWhole(body, "max_tokens", 0);
 	if (!limit.ok) return limit;
 	if (limit.value === undefined) return invalid("max_tokens", "is required");
-	const media = { parts: 0, bytes: 0 };
-	for (const message of messages)
-		if (isRecord(message)) countMedia(message.content, media);
+	const media = readMedia(body, mediaTypes, (messages, found) => {
+		for (const message of messages)
+			if (isRecord(message)) countMedia(message.content, found);
+	});
 	return accept({
 		operation: "messages",
 		body: bytes,
@@ -59,7 +59,7 @@ export function readMessages(bytes: Uint8Array): Outcome<WireRequest> {
 		choices: 1,
 		inputBytes: Math.max(0, body.bytes.length - media.bytes),
 		mediaParts: media.parts,
-		serverTools: serverTools(body.value),
+		serverTools: serverTools(body),
 		opaque: body,
 	});
 }
@@ -81,11 +81,14 @@ export function forward(
 	};
 }
 
-/** Images and documents, also within tool results and documents, and the bytes that they take as base64. */
-function countMedia(
-	content: unknown,
-	media: { parts: number; bytes: number },
-): void {
+const mediaTypes: ReadonlySet<string> = new Set([
+	"image",
+	"document",
+	"container_upload",
+]);
+
+/** Images and documents, also within tool results and documents; data that is no base64 is the vendor's to refuse. */
+function countMedia(content: unknown, media: Media): void {
 	if (!Array.isArray(content)) return;
 	for (const block of content) {
 		if (!isRecord(block)) continue;
@@ -107,19 +110,10 @@ function countMedia(
 }
 
 /** Tools that a type names run at the vendor, but for those that the client runs; unknown ones count as the vendor's. */
-function serverTools({
-	tools,
-	mcp_servers: servers,
-}: Readonly<Record<string, unknown>>): readonly string[] {
-	const found: string[] = [];
-	if (Array.isArray(servers) && servers.length > 0) found.push("mcp");
-	for (const tool of Array.isArray(tools) ? tools : []) {
-		const type = isRecord(tool) ? tool.type : undefined;
-		if (
-			typeof type === "string" &&
-			!/^(?:custom$|bash_|text_editor_|computer_|memory_)/.test(type)
-		)
-			found.push(type.slice(0, 64));
-	}
-	return found.length > 1 ? [...new Set(found)].slice(0, 32) : found;
+function serverTools(body: RequestBody): readonly string[] {
+	const found = vendorTools(body, (type) =>
+		/^(?:custom$|bash_|text_editor_|computer_|memory_)/.test(type),
+	);
+	if (kindOf(body, "mcp_servers") !== "absent") found.push("mcp_servers");
+	return found;
 }

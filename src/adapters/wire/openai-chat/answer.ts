@@ -8,8 +8,9 @@ import {
 	streamMeter,
 	stringAt,
 } from "../answer-meter.ts";
-import { type Cut, dataOf, type Frame } from "../event-frames.ts";
+import { type Cut, dataOf, type Frame, watchFor } from "../event-frames.ts";
 import {
+	answerDepth,
 	asBuffer,
 	member,
 	parseValue,
@@ -74,7 +75,7 @@ function finishReasonIn(choices: Buffer): string | undefined {
 			);
 }
 
-const watch = ["usage", "error", "finish_reason"];
+const watch = watchFor("usage", "error", "finish_reason");
 const [usageName, errorName, finishName] = [0, 1, 2];
 
 /**
@@ -140,7 +141,7 @@ export function streamedAnswer(
 					};
 				}
 				const json = asBuffer(Buffer.from(data));
-				const scan = scanMembers(json, 0, Number.POSITIVE_INFINITY);
+				const scan = scanMembers(json, 0, answerDepth);
 				const there =
 					typeof scan === "object" ? member(scan, "usage") : undefined;
 				const cost =
@@ -237,6 +238,8 @@ function endsLine(bytes: Buffer, from: number, frameEnd: number): boolean {
 		else if (inString) continue;
 		else if (byte === 0x7b || byte === 0x5b) depth++;
 		else if ((byte === 0x7d || byte === 0x5d) && --depth < 0) {
+			// The usual frame is one line and a blank one.
+			if (at + 3 === frameEnd && bytes[at + 1] === 0x0a) return true;
 			const rest = bytes.toString("latin1", at + 1, frameEnd);
 			return /^ *(?:[\r\n]|$)/.test(rest) && !/[\r\n]data/.test(rest);
 		}

@@ -1,4 +1,9 @@
-import { type Member, member, scanMembers } from "../json-members.ts";
+import {
+	answerDepth,
+	type Member,
+	member,
+	scanMembers,
+} from "../json-members.ts";
 import { isRecord } from "../request-body.ts";
 import { microCreditsOfUsd } from "../usd.ts";
 
@@ -36,11 +41,7 @@ export function reportedCost(
 function text(bytes: Buffer, ...path: readonly string[]): string | undefined {
 	let found: Member | undefined;
 	for (const name of path) {
-		const scan = scanMembers(
-			bytes,
-			found?.valueStart ?? 0,
-			Number.POSITIVE_INFINITY,
-		);
+		const scan = scanMembers(bytes, found?.valueStart ?? 0, answerDepth);
 		found = typeof scan === "object" ? member(scan, name) : undefined;
 		if (!found) return undefined;
 	}

@@ -4,16 +4,28 @@ import type {
 	Forwarded,
 	WireRequest,
 } from "../../../ports/wire-protocol.ts";
-import { type Edit, scanMembers, skipSpace, splice } from "../json-members.ts";
+import {
+	type Edit,
+	parseValue,
+	scanMembers,
+	skipSpace,
+	splice,
+} from "../json-members.ts";
 import {
 	invalid,
 	isRecord,
+	kindOf,
+	type Media,
 	type RequestBody,
 	readBody,
 	readFlag,
+	readMedia,
+	readMember,
 	readModel,
 	readWhole,
+	refuseLists,
 	setMember,
+	vendorTools,
 } from "../request-body.ts";
 
 const chatMembers: ReadonlySet<string> = new Set([
@@ -44,33 +56,12 @@ export function readChat(bytes: Uint8Array): Outcome<WireRequest> {
 	const body = read.value;
 	const model = readModel(body);
 	if (!model.ok) return model;
-	const { messages, stream_options: streamOptions, tools } = body.value;
-	if (!Array.isArray(messages))
-		return invalid(
-			"messages",
-			messages === undefined ? "is required" : "must be an array",
-		);
-	if (tools !== undefined && tools !== null && !Array.isArray(tools))
-		return invalid("tools", "must be an array");
+	const lists = refuseLists(body);
+	if (lists) return lists;
 	const stream = readFlag(body, "stream");
 	if (!stream.ok) return stream;
-	if (streamOptions !== undefined && streamOptions !== null) {
-		if (!isRecord(streamOptions))
-			return invalid("stream_options", "must be an object");
-		const asked = streamOptions.include_usage;
-		if (asked !== undefined && asked !== null && typeof asked !== "boolean") {
-			return invalid("stream_options.include_usage", "must be true or false");
-		}
-		if (usageOptions(body).length > 1) {
-			return refuse(
-				"request/duplicate-member",
-				'The request body has "include_usage" more than once.',
-				{
-					field: "stream_options.include_usage",
-				},
-			);
-		}
-	}
+	const options = refuseStreamOptions(body);
+	if (options) return options;
 	const maxTokens = readWhole(body, "max_tokens", 0);
 	if (!maxTokens.ok) return maxTokens;
 	const maxCompletionTokens = readWhole(body, "max_completion_tokens", 0);
@@ -87,7 +78,7 @@ export function readChat(bytes: Uint8Array): Outcome<WireRequest> {
 	}
 	const choices = readWhole(body, "n", 1, 128);
 	if (!choices.ok) return choices;
-	const media = countMedia(messages);
+	const media = readMedia(body, mediaTypes, countMedia);
 	return accept({
 		operation: "chat",
 		body: bytes,
@@ -97,7 +88,7 @@ export function readChat(bytes: Uint8Array): Outcome<WireRequest> {
 		choices: choices.value ?? 1,
 		inputBytes: Math.max(0, body.bytes.length - media.bytes),
 		mediaParts: media.parts,
-		serverTools: serverTools(body.value),
+		serverTools: serverTools(body),
 		opaque: body,
 	});
 }
@@ -108,11 +99,11 @@ export function readEmbeddings(bytes: Uint8Array): Outcome<WireRequest> {
 	const body = read.value;
 	const model = readModel(body);
 	if (!model.ok) return model;
-	const { input } = body.value;
-	if (typeof input !== "string" && !Array.isArray(input)) {
+	const input = kindOf(body, "input");
+	if (input !== "string" && input !== "array") {
 		return invalid(
 			"input",
-			input === undefined ? "is required" : "must be a string or an array",
+			input === "absent" ? "is required" : "must be a string or an array",
 		);
 	}
 	return accept({
@@ -173,7 +164,7 @@ function limitEdits(
 	if (text === undefined) return edits;
 	for (const each of [older, newer]) {
 		// A null says nothing: it gets the number only where it is the one place to put it.
-		const isNull = each && body.value[each.name] === null;
+		const isNull = each && body.bytes[each.valueStart] === 0x6e;
 		if (each && !(isNull && older && newer && each === newer)) {
 			edits.push({ start: each.valueStart, end: each.valueEnd, text });
 		}
@@ -191,7 +182,7 @@ function limitEdits(
 
 /** What makes a stream end with its usage; undefined when the client asked for it itself. */
 function askForUsage(body: RequestBody): Edit | undefined {
-	const options = body.value.stream_options;
+	const options = readMember(body, "stream_options");
 	const there = body.members.get("stream_options");
 	if (!there || !isRecord(options))
 		return setMember(body, "stream_options", '{"include_usage":true}');
@@ -204,44 +195,59 @@ function askForUsage(body: RequestBody): Edit | undefined {
 	return { start, end: start, text: `"include_usage":true${empty ? "" : ","}` };
 }
 
+function refuseStreamOptions(body: RequestBody) {
+	const kind = kindOf(body, "stream_options");
+	if (kind === "absent") return undefined;
+	if (kind !== "object") return invalid("stream_options", "must be an object");
+	const [asked, again] = usageOptions(body);
+	if (again) {
+		return refuse(
+			"request/duplicate-member",
+			'The request body has "include_usage" more than once.',
+			{
+				field: "stream_options.include_usage",
+			},
+		);
+	}
+	const value = asked && parseValue(body.bytes, asked);
+	return value === undefined || value === null || typeof value === "boolean"
+		? undefined
+		: invalid("stream_options.include_usage", "must be true or false");
+}
+
 function usageOptions({ bytes, members }: RequestBody) {
 	const options = members.get("stream_options");
-	const scan =
-		options && scanMembers(bytes, options.valueStart, Number.POSITIVE_INFINITY);
+	const scan = options && scanMembers(bytes, options.valueStart, 128);
 	return typeof scan === "object"
 		? scan.members.filter(({ name }) => name === "include_usage")
 		: [];
 }
 
-/** Images, audio and files among the messages, and the bytes that they take as base64. */
-function countMedia(messages: readonly unknown[]): {
-	parts: number;
-	bytes: number;
-} {
-	let parts = 0;
-	let bytes = 0;
+/** Images, audio and files among the messages; data that is no base64 is the vendor's to refuse. */
+function countMedia(messages: readonly unknown[], media: Media): void {
 	for (const message of messages) {
-		if (!isRecord(message)) continue;
-		// An earlier answer in audio, named by its id.
-		if (isRecord(message.audio)) parts++;
-		if (!Array.isArray(message.content)) continue;
+		if (!isRecord(message) || !Array.isArray(message.content)) continue;
 		for (const part of message.content) {
-			if (!isRecord(part) || !mediaTypes.has(part.type)) continue;
-			parts++;
-			const detail = part[part.type as string];
-			if (typeof detail === "string") bytes += inlineLength(detail);
+			if (
+				!isRecord(part) ||
+				typeof part.type !== "string" ||
+				!mediaTypes.has(part.type)
+			)
+				continue;
+			media.parts++;
+			const detail = part[part.type];
+			if (typeof detail === "string") media.bytes += inlineLength(detail);
 			else if (isRecord(detail)) {
-				bytes +=
+				media.bytes +=
 					inlineLength(detail.url) +
-					base64Length(detail.data) +
-					base64Length(detail.file_data);
+					lengthOf(detail.data) +
+					lengthOf(detail.file_data);
 			}
 		}
 	}
-	return { parts, bytes };
 }
 
-const mediaTypes: ReadonlySet<unknown> = new Set([
+const mediaTypes: ReadonlySet<string> = new Set([
 	"image_url",
 	"input_audio",
 	"file",
@@ -254,30 +260,18 @@ function inlineLength(url: unknown): number {
 	return typeof url === "string" && url.startsWith("data:") ? url.length : 0;
 }
 
-function base64Length(data: unknown): number {
+function lengthOf(data: unknown): number {
 	return typeof data === "string" ? data.length : 0;
 }
 
 /** What runs at the vendor and may add to the bill: every tool that is not the client's to call, and the search options. */
-function serverTools(
-	value: Readonly<Record<string, unknown>>,
-): readonly string[] {
-	const found: string[] = [];
+function serverTools(body: RequestBody): readonly string[] {
+	const found = vendorTools(
+		body,
+		(type) => type === "function" || type === "custom",
+	);
 	for (const option of ["web_search_options", "search_parameters", "plugins"]) {
-		const given = value[option];
-		if (
-			given !== undefined &&
-			given !== null &&
-			!(Array.isArray(given) && given.length === 0)
-		)
-			found.push(option);
+		if (kindOf(body, option) !== "absent") found.push(option);
 	}
-	if (Array.isArray(value.tools)) {
-		for (const tool of value.tools) {
-			const type = isRecord(tool) ? tool.type : undefined;
-			if (typeof type === "string" && type !== "function" && type !== "custom")
-				found.push(type.slice(0, 64));
-		}
-	}
-	return found.length > 1 ? [...new Set(found)].slice(0, 32) : found;
+	return found;
 }

@@ -1,11 +1,26 @@
 import { readFileSync } from "node:fs";
-import { type Audit, checkProof, openTree, proveEvent, signerKey, verifyLog } from "../../../contexts/log/index.ts";
+import { nodeDigest } from "../../../adapters/runtime/digest.ts";
+import {
+	ed25519Signer,
+	generateSignerKey,
+} from "../../../adapters/runtime/signer.ts";
 import { resolutionKey } from "../../../contexts/credits/index.ts";
+import {
+	type Audit,
+	checkProof,
+	openTree,
+	proveEvent,
+	signerKey,
+	verifyLog,
+} from "../../../contexts/log/index.ts";
 import { readEvent } from "../../../kernel/event.ts";
 import { Fault, refuse } from "../../../kernel/outcome.ts";
-import { nodeDigest } from "../../../adapters/runtime/digest.ts";
-import { ed25519Signer, generateSignerKey } from "../../../adapters/runtime/signer.ts";
-import { keptCheckpoints, logOrigin, makeCheckpoint, readCheckpoint } from "../../checkpoints.ts";
+import {
+	keptCheckpoints,
+	logOrigin,
+	makeCheckpoint,
+	readCheckpoint,
+} from "../../checkpoints.ts";
 import { withLedger } from "../../ledger.ts";
 import { counted, timeText } from "../amounts.ts";
 import { exitCodes, orRefused } from "../errors.ts";
@@ -19,7 +34,10 @@ interface VerifyCommandOptions {
 }
 
 /** Exit code 1 when anything is found. */
-export async function verify(session: Session, options: VerifyCommandOptions): Promise<number> {
+export async function verify(
+	session: Session,
+	options: VerifyCommandOptions,
+): Promise<number> {
 	return withLedger(session.home, async (ledger) => {
 		const { log, digest, home } = ledger;
 		const signer = await ledger.signer();
@@ -34,7 +52,11 @@ export async function verify(session: Session, options: VerifyCommandOptions): P
 				checkpoints: {
 					notes,
 					origin: await logOrigin(log),
-					trust: { keys: [signerKey(signer, digest), ...(options.trust ?? [])], verify: signer.verify, digest },
+					trust: {
+						keys: [signerKey(signer, digest), ...(options.trust ?? [])],
+						verify: signer.verify,
+						digest,
+					},
 				},
 			}),
 		}).finally(progress.end);
@@ -48,7 +70,9 @@ export async function checkpoint(session: Session): Promise<void> {
 		const made = await makeCheckpoint(ledger);
 		const key = signerKey(await ledger.signer(), ledger.digest);
 		session.result({ ...made, key }, () => made.note.trimEnd());
-		session.note(`\nKept in ${made.file}. Keep a copy where this machine cannot reach it.\nIt verifies with the key ${key}`);
+		session.note(
+			`\nKept in ${made.file}. Keep a copy where this machine cannot reach it.\nIt verifies with the key ${key}`,
+		);
 	});
 }
 
@@ -69,16 +93,28 @@ export async function prove(session: Session, call: string): Promise<void> {
 		}
 		const tree = await openTree({ log, digest, derived });
 		const proof = orRefused(
-			await proveEvent(resolved.position, { log, tree, origin: await logOrigin(log), signer: await ledger.signer(), digest }),
+			await proveEvent(resolved.position, {
+				log,
+				tree,
+				origin: await logOrigin(log),
+				signer: await ledger.signer(),
+				digest,
+			}),
 		);
 		await tree.save();
 		session.result(proof, () =>
 			[
 				pairs([
 					["call", call],
-					["event", `${resolved.position} (${resolved.type}, ${timeText(resolved.time)} UTC)`],
+					[
+						"event",
+						`${resolved.position} (${resolved.type}, ${timeText(resolved.time)} UTC)`,
+					],
 					["hash", resolved.hash],
-					["log", `${counted(proof.size, "event")}, proved by ${counted(proof.path.length, "hash").replace(/hashs$/, "hashes")}`],
+					[
+						"log",
+						`${counted(proof.size, "event")}, proved by ${counted(proof.path.length, "hash").replace(/hashs$/, "hashes")}`,
+					],
 					["signed by", proof.key],
 				]),
 				harmless(proof.event),
@@ -89,26 +125,45 @@ export async function prove(session: Session, call: string): Promise<void> {
 }
 
 /** Checks a proof from anybody; needs no home. Exit code 1 when it does not hold. */
-export async function check(session: Session, file: string, options: { readonly trust: readonly string[] }): Promise<void> {
+export async function check(
+	session: Session,
+	file: string,
+	options: { readonly trust: readonly string[] },
+): Promise<void> {
 	let bundle: unknown;
 	try {
 		bundle = JSON.parse(readText(file));
 	} catch (cause) {
 		if (cause instanceof Fault) throw cause;
-		orRefused(refuse("proof/malformed", `${file} is no proof: it is not JSON.`));
+		orRefused(
+			refuse("proof/malformed", `${file} is no proof: it is not JSON.`),
+		);
 	}
 	// Verifying takes no key of our own; any signer knows how.
 	const { verify } = ed25519Signer("nobody", generateSignerKey());
-	const { event, checkpoint } = orRefused(checkProof(bundle, { keys: options.trust, verify, digest: nodeDigest }));
+	const { event, checkpoint } = orRefused(
+		checkProof(bundle, { keys: options.trust, verify, digest: nodeDigest }),
+	);
 	const { data } = readEvent(event);
 	session.result(
-		{ holds: true, log: checkpoint.origin, size: checkpoint.size, position: event.position, type: event.type, time: event.time, data },
+		{
+			holds: true,
+			log: checkpoint.origin,
+			size: checkpoint.size,
+			position: event.position,
+			type: event.type,
+			time: event.time,
+			data,
+		},
 		() =>
 			[
 				session.style.green("The proof holds."),
 				pairs([
 					["log", `${checkpoint.origin}, ${counted(checkpoint.size, "event")}`],
-					["event", `${event.position} (${harmless(event.type)}, ${timeText(event.time)} UTC)`],
+					[
+						"event",
+						`${event.position} (${harmless(event.type)}, ${timeText(event.time)} UTC)`,
+					],
 				]),
 				harmless(JSON.stringify(data)),
 			].join("\n\n"),
@@ -119,18 +174,28 @@ function readText(file: string): string {
 	try {
 		return readFileSync(file === "-" ? 0 : file, "utf8");
 	} catch (cause) {
-		throw new Fault("file/unreadable", `${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`, { cause });
+		throw new Fault(
+			"file/unreadable",
+			`${file} cannot be read (${(cause as NodeJS.ErrnoException).code}).`,
+			{ cause },
+		);
 	}
 }
 
 function auditText(audit: Audit, { style }: Session): string {
 	const seen = [
 		`${counted(audit.events, "event")} in ${counted(audit.streams, "stream")}`,
-		audit.checkpoints === 0 ? "no checkpoint to compare with" : `${counted(audit.checkpoints, "checkpoint")} held`,
+		audit.checkpoints === 0
+			? "no checkpoint to compare with"
+			: `${counted(audit.checkpoints, "checkpoint")} held`,
 	].join(", ");
-	if (audit.ok) return `${style.green("The log is whole:")} ${seen}.\nroot ${audit.root}`;
-	const findings = audit.findings.map(({ code, message }) => `  ${style.red(code)}  ${harmless(message)}`);
-	if (audit.unlisted > 0) findings.push(`  … and ${audit.unlisted.toLocaleString("en")} more`);
+	if (audit.ok)
+		return `${style.green("The log is whole:")} ${seen}.\nroot ${audit.root}`;
+	const findings = audit.findings.map(
+		({ code, message }) => `  ${style.red(code)}  ${harmless(message)}`,
+	);
+	if (audit.unlisted > 0)
+		findings.push(`  … and ${audit.unlisted.toLocaleString("en")} more`);
 	return [
 		`${style.red("The log is not what it was:")} ${seen}.`,
 		...findings,

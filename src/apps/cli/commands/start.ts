@@ -6,7 +6,7 @@ import { counted } from "../amounts.ts";
 import { exitCodes } from "../errors.ts";
 import { announceServer, findServer, urlOf } from "../server.ts";
 import type { Session } from "../session.ts";
-import { firstGrant, type SetUp, setUp, writeStarterConfig } from "../setup.ts";
+import { firstGrant, type SetUp, setUp } from "../setup.ts";
 import { setUpText } from "./init.ts";
 
 interface StartOptions {
@@ -16,7 +16,10 @@ interface StartOptions {
 }
 
 /** Serves until a signal ends it: the first lets calls under way finish, the second stops at once. */
-export async function start(session: Session, options: StartOptions): Promise<number> {
+export async function start(
+	session: Session,
+	options: StartOptions,
+): Promise<number> {
 	const { home, environment, version, errorStyle } = session;
 	const loaded = session.config().config;
 	const config: Config = {
@@ -37,35 +40,69 @@ export async function start(session: Session, options: StartOptions): Promise<nu
 			async (ledger) => {
 				const first: SetUp | undefined =
 					ledger.head.position() === 0
-						? { ...(await setUp(ledger, { account: config.account, grant: firstGrant })), configWritten: writeStarterConfig(home) }
+						? await setUp(ledger, {
+								account: config.account,
+								grant: firstGrant,
+							})
 						: undefined;
-				const report = (line: string) => session.streams.error.write(`${line}\n`);
-				const studio = await openStudio({ ledger, config, environment, version, report });
+				const report = (line: string) =>
+					session.streams.error.write(`${line}\n`);
+				const studio = await openStudio({
+					ledger,
+					config,
+					environment,
+					version,
+					report,
+				});
 				const url = await studio.listen().catch(async (fault: unknown) => {
 					await studio.stop();
 					throw await explainListening(session, config, fault);
 				});
 				const { tls } = config.listen;
-				const reached = urlOf({ ...config.listen, port: Number(new URL(url).port) || config.listen.port });
-				const withdraw = announceServer(home, { pid: process.pid, url: reached, ...(tls && { certificate: tls.certificate }) });
-				const on = studio.vendors.filter((one) => one.on).map(({ vendor }) => vendor.id);
-				session.result({ url: reached, vendors: on, ...(first && { setUp: first }) }, () => welcome(session, reached, on, first));
+				const reached = urlOf({
+					...config.listen,
+					port: Number(new URL(url).port) || config.listen.port,
+				});
+				const withdraw = announceServer(home, {
+					pid: process.pid,
+					url: reached,
+					...(tls && { certificate: tls.certificate }),
+				});
+				const on = studio.vendors
+					.filter((one) => one.on)
+					.map(({ vendor }) => vendor.id);
+				session.result(
+					{ url: reached, vendors: on, ...(first && { setUp: first }) },
+					() => welcome(session, reached, on, first),
+				);
 				await signals.next();
 				withdraw();
 				let said = -1;
 				const drained = studio.drain((calls) => {
-					if (calls > 0 && calls !== said) session.note(`Waiting for ${counted(calls, "call")} in flight. Again to stop at once.`);
+					if (calls > 0 && calls !== said)
+						session.note(
+							`Waiting for ${counted(calls, "call")} in flight. Again to stop at once.`,
+						);
 					said = calls;
 				});
 				session.note(errorStyle.dim("Stopping: no new calls."));
 				const calls = studio.gateway.inFlight();
 				if (calls > 0) {
 					said = calls;
-					session.note(`Waiting for ${counted(calls, "call")} in flight. Again to stop at once.`);
+					session.note(
+						`Waiting for ${counted(calls, "call")} in flight. Again to stop at once.`,
+					);
 				}
-				const hurried = await Promise.race([drained.then(() => false), signals.next().then(() => true)]);
+				const hurried = await Promise.race([
+					drained.then(() => false),
+					signals.next().then(() => true),
+				]);
 				if (hurried) await studio.stop();
-				session.note(hurried ? "Stopped at once; what was delivered is settled." : "Stopped.");
+				session.note(
+					hurried
+						? "Stopped at once; what was delivered is settled."
+						: "Stopped.",
+				);
 				return exitCodes.ok;
 			},
 			{ create: true },
@@ -75,7 +112,12 @@ export async function start(session: Session, options: StartOptions): Promise<nu
 	}
 }
 
-function welcome(session: Session, url: string, vendors: readonly string[], first: SetUp | undefined): string {
+function welcome(
+	session: Session,
+	url: string,
+	vendors: readonly string[],
+	first: SetUp | undefined,
+): string {
 	const { style } = session;
 	const text: string[] = [];
 	if (first) text.push(setUpText(session, first), "");
@@ -104,13 +146,21 @@ function welcome(session: Session, url: string, vendors: readonly string[], firs
 }
 
 /** A port that is taken is most often taken by ourselves. */
-async function explainListening({ home }: Session, { listen }: Config, fault: unknown): Promise<unknown> {
-	if (!(fault instanceof Fault) || fault.code !== "http/address-in-use") return fault;
+async function explainListening(
+	{ home }: Session,
+	{ listen }: Config,
+	fault: unknown,
+): Promise<unknown> {
+	if (!(fault instanceof Fault) || fault.code !== "http/address-in-use")
+		return fault;
 	const running = await findServer(home);
 	const message = running
 		? `This home's server runs already, on ${running.url} (process ${running.pid}).`
 		: `Port ${listen.port} on ${listen.host} is taken by another program. Choose one: dos start --port ${listen.port + 1}, or listen.port in config.yaml.`;
-	return new Fault(fault.code, message, { cause: fault, details: { host: listen.host, port: listen.port } });
+	return new Fault(fault.code, message, {
+		cause: fault,
+		details: { host: listen.host, port: listen.port },
+	});
 }
 
 /** SIGINT and SIGTERM, one at a time; those that came while nobody waited are not lost. */

@@ -1,11 +1,17 @@
 import { once } from "node:events";
 import { createReadStream, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { exportLog as exportLines, importLog as importLines } from "../../../contexts/log/index.ts";
-import { ed25519Signer, generateSignerKey } from "../../../adapters/runtime/signer.ts";
 import { sqliteEventLog } from "../../../adapters/event-log/sqlite.ts";
-import { openDatabase } from "../../../adapters/sqlite/database.ts";
 import { nodeDigest } from "../../../adapters/runtime/digest.ts";
+import {
+	ed25519Signer,
+	generateSignerKey,
+} from "../../../adapters/runtime/signer.ts";
+import { openDatabase } from "../../../adapters/sqlite/database.ts";
+import {
+	exportLog as exportLines,
+	importLog as importLines,
+} from "../../../contexts/log/index.ts";
 import { Fault } from "../../../kernel/outcome.ts";
 import { logOrigin } from "../../checkpoints.ts";
 import { createHome } from "../../home.ts";
@@ -15,8 +21,14 @@ import { usage } from "../errors.ts";
 import type { Session } from "../session.ts";
 
 /** Writes the log to a new file, whole or not at all, or to standard output. */
-export async function exportLog(session: Session, file: string | undefined): Promise<void> {
-	if (file === undefined && session.json) throw usage("With --json, name a file: the export itself is what goes to standard output.");
+export async function exportLog(
+	session: Session,
+	file: string | undefined,
+): Promise<void> {
+	if (file === undefined && session.json)
+		throw usage(
+			"With --json, name a file: the export itself is what goes to standard output.",
+		);
 	await withLedger(session.home, async (ledger) => {
 		const { log, digest } = ledger;
 		const progress = session.progress("Events exported:");
@@ -32,20 +44,31 @@ export async function exportLog(session: Session, file: string | undefined): Pro
 			},
 		});
 		try {
-			if (file === undefined) for await (const piece of lines) await session.write(piece);
+			if (file === undefined)
+				for await (const piece of lines) await session.write(piece);
 			else await writeNew(file, lines);
 		} finally {
 			progress.end();
 		}
-		if (file === undefined) session.note(`${counted(events, "event")} exported.`);
-		else session.result({ file, events }, () => `${counted(events, "event")} exported to ${file}.`);
+		if (file === undefined)
+			session.note(`${counted(events, "event")} exported.`);
+		else
+			session.result(
+				{ file, events },
+				() => `${counted(events, "event")} exported to ${file}.`,
+			);
 	});
 }
 
-export async function importLog(session: Session, file: string, options: { readonly trust?: readonly string[] }): Promise<void> {
+export async function importLog(
+	session: Session,
+	file: string,
+	options: { readonly trust?: readonly string[] },
+): Promise<void> {
 	const { home } = session;
 	const input = file === "-" ? session.streams.in : createReadStream(file);
-	if (file !== "-") await once(input, "open").catch((cause) => unreadable(file, cause));
+	if (file !== "-")
+		await once(input, "open").catch((cause) => unreadable(file, cause));
 	createHome(home);
 	const database = openDatabase(home.database);
 	const progress = session.progress("Events imported:");
@@ -61,12 +84,18 @@ export async function importLog(session: Session, file: string, options: { reado
 			...(options.trust && { keys: options.trust }),
 		});
 		progress.end();
-		const done = { events: size, root: Buffer.from(root).toString("base64"), signedBy };
+		const done = {
+			events: size,
+			root: Buffer.from(root).toString("base64"),
+			signedBy,
+		};
 		session.result(done, () =>
 			[
 				`${counted(size, "event")} imported into ${home.folder}; the root is that of the export:`,
 				done.root,
-				options.trust ? `Signed by ${signedBy}, as you asked.` : `Signed by ${signedBy}. Is this the key you know? --trust <key> insists on it.`,
+				options.trust
+					? `Signed by ${signedBy}, as you asked.`
+					: `Signed by ${signedBy}. Is this the key you know? --trust <key> insists on it.`,
 			].join("\n"),
 		);
 	} finally {
@@ -75,14 +104,21 @@ export async function importLog(session: Session, file: string, options: { reado
 	}
 }
 
-async function writeNew(file: string, pieces: AsyncIterable<string>): Promise<void> {
-	const target = await open(file, "wx", 0o600).catch((cause: NodeJS.ErrnoException) => {
-		throw new Fault(
-			"file/unwritable",
-			cause.code === "EEXIST" ? `${file} exists. Name a new file.` : `${file} cannot be written (${cause.code}).`,
-			{ cause },
-		);
-	});
+async function writeNew(
+	file: string,
+	pieces: AsyncIterable<string>,
+): Promise<void> {
+	const target = await open(file, "wx", 0o600).catch(
+		(cause: NodeJS.ErrnoException) => {
+			throw new Fault(
+				"file/unwritable",
+				cause.code === "EEXIST"
+					? `${file} exists. Name a new file.`
+					: `${file} cannot be written (${cause.code}).`,
+				{ cause },
+			);
+		},
+	);
 	try {
 		for await (const piece of pieces) await target.write(piece);
 		await target.sync();
@@ -95,5 +131,9 @@ async function writeNew(file: string, pieces: AsyncIterable<string>): Promise<vo
 }
 
 function unreadable(file: string, cause: NodeJS.ErrnoException): never {
-	throw new Fault("file/unreadable", `${file} cannot be read (${cause.code}).`, { cause });
+	throw new Fault(
+		"file/unreadable",
+		`${file} cannot be read (${cause.code}).`,
+		{ cause },
+	);
 }

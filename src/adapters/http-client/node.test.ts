@@ -1,0 +1,4 @@
+import { httpClientContract } from "../../ports/http-client.contract.ts";
+import { nodeHttpClient } from "./node.ts";
+
+httpClientContract("node", (options) => nodeHttpClient(options));
