@@ -15,7 +15,12 @@ const only = process.argv[4] ?? "";
 
 const proxies: readonly (Program & { readonly against?: string })[] = [
 	{ name: "bare node:http", file: "bare-proxy.ts" },
-	{ name: "our edge, node", file: "edge-proxy.ts", args: ["node"], against: "bare node:http" },
+	{
+		name: "our edge, node",
+		file: "edge-proxy.ts",
+		args: ["node"],
+		against: "bare node:http",
+	},
 	{ name: "bare Bun.serve + fetch", file: "bare-proxy-bun.ts", runtime: "bun" },
 	{
 		name: "our edge, bun",
@@ -31,7 +36,11 @@ interface Cell {
 	load: LoadResult;
 }
 
-const upstream = await startProgram({ name: "upstream", file: "upstream.ts", cpu: 1 });
+const upstream = await startProgram({
+	name: "upstream",
+	file: "upstream.ts",
+	cpu: 1,
+});
 const cells = new Map<string, Cell>();
 try {
 	for (let round = 0; round < rounds; round++) {
@@ -40,7 +49,8 @@ try {
 			const args = [String(upstream.ready["port"]), ...(proxy.args ?? [])];
 			const started = await startProgram({ ...proxy, args, cpu: 0 });
 			try {
-				for (const stream of [false, true]) keepBest(proxy.name, stream, await measure(started, stream));
+				for (const stream of [false, true])
+					keepBest(proxy.name, stream, await measure(started, stream));
 			} finally {
 				await started.stop();
 			}
@@ -58,16 +68,28 @@ async function measure(proxy: Started, stream: boolean): Promise<Cell> {
 	return { cpu: (proxy.cpu() - before) / result.requests, load: result };
 }
 
-async function load(proxy: Started, stream: boolean, time: number): Promise<LoadResult> {
+async function load(
+	proxy: Started,
+	stream: boolean,
+	time: number,
+): Promise<LoadResult> {
 	const spec = {
 		port: proxy.ready["port"],
 		path: "/v1/chat/completions",
-		headers: { authorization: "Bearer dos_sk_benchmark", "user-agent": "bench" },
+		headers: {
+			authorization: "Bearer dos_sk_benchmark",
+			"user-agent": "bench",
+		},
 		body: requestBody(stream),
 		connections: 64,
 		seconds: time,
 	};
-	const run = await startProgram({ name: "load", file: "load.ts", args: [JSON.stringify(spec)], cpu: 1 });
+	const run = await startProgram({
+		name: "load",
+		file: "load.ts",
+		args: [JSON.stringify(spec)],
+		cpu: 1,
+	});
 	await run.stop();
 	return run.ready as unknown as LoadResult;
 }
@@ -80,13 +102,17 @@ function keepBest(name: string, stream: boolean, cell: Cell): void {
 
 function report(): void {
 	for (const stream of [false, true]) {
-		console.log(`\n${stream ? "Streams of 34 frames" : "Plain answers of 1.2 KB"}, 64 connections`);
+		console.log(
+			`\n${stream ? "Streams of 34 frames" : "Plain answers of 1.2 KB"}, 64 connections`,
+		);
 		for (const { name, against } of proxies) {
 			const cell = cells.get(`${name} ${stream}`);
 			const floor = cells.get(`${against} ${stream}`);
 			if (!cell) continue;
 			const { perSecond, p50, p99, failed } = cell.load;
-			const ratio = floor ? `  ${(cell.cpu / floor.cpu).toFixed(2)} x bare` : "";
+			const ratio = floor
+				? `  ${(cell.cpu / floor.cpu).toFixed(2)} x bare`
+				: "";
 			console.log(
 				`${name.padEnd(24)} ${cell.cpu.toFixed(1).padStart(7)} µs CPU  ${perSecond.toFixed(0).padStart(7)}/s  p50 ${p50.toFixed(2)} ms  p99 ${p99.toFixed(2)} ms  failed ${failed}${ratio}`,
 			);

@@ -10,7 +10,7 @@ const client = new Anthropic({
 	apiKey: process.env.DOS_KEY ?? "",
 });
 const question = {
-	model: process.env.DOS_MODEL ?? "loopback/echo",
+	model: process.env.DOS_MODEL ?? "loopback/loopback",
 	messages: [
 		{ role: "user" as const, content: "Say hello in one short sentence." },
 	],

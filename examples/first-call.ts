@@ -13,7 +13,7 @@ const answer = await fetch(`${url}/v1/chat/completions`, {
 	method: "POST",
 	headers,
 	body: JSON.stringify({
-		model: process.env.DOS_MODEL ?? "loopback/echo",
+		model: process.env.DOS_MODEL ?? "loopback/loopback",
 		messages: [{ role: "user", content: "Say hello in one short sentence." }],
 		max_tokens: 100,
 	}),

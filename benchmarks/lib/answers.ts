@@ -12,9 +12,13 @@ export const plainAnswer: string = `{"id":"chatcmpl-bench","object":"chat.comple
 
 /** 34 frames: the role, 30 pieces of text, the reason it ended, usage, `[DONE]`. */
 export const streamFrames: readonly string[] = [
-	frame('[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]'),
+	frame(
+		'[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]',
+	),
 	...Array.from({ length: 30 }, (_, index) =>
-		frame(`[{"index":0,"delta":{"content":" token${index}"},"finish_reason":null}]`),
+		frame(
+			`[{"index":0,"delta":{"content":" token${index}"},"finish_reason":null}]`,
+		),
 	),
 	frame('[{"index":0,"delta":{},"finish_reason":"stop"}]'),
 	frame("[]", usage),
@@ -25,9 +29,12 @@ function frame(choices: string, counted = "null"): string {
 	return `data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1760000000,"model":"bench-model","system_fingerprint":"fp_bench","choices":${choices},"usage":${counted}}\n\n`;
 }
 
-const question = "Explain in three sentences how a metered gateway settles a call that broke off. ";
+const question =
+	"Explain in three sentences how a metered gateway settles a call that broke off. ";
 
 export function requestBody(stream: boolean, promptBytes = 300): string {
-	const prompt = question.repeat(Math.ceil(promptBytes / question.length)).slice(0, promptBytes);
+	const prompt = question
+		.repeat(Math.ceil(promptBytes / question.length))
+		.slice(0, promptBytes);
 	return `{"model":"bench-model","messages":[{"role":"system","content":"You are brief."},{"role":"user","content":"${prompt}"}],"max_tokens":256${stream ? ',"stream":true,"stream_options":{"include_usage":true}' : ""}}`;
 }

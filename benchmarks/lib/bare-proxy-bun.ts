@@ -12,7 +12,10 @@ const server = bunRuntime().serve({
 			headers: request.headers,
 			body: await request.arrayBuffer(),
 		});
-		return new Response(answer.body, { status: answer.status, headers: answer.headers });
+		return new Response(answer.body, {
+			status: answer.status,
+			headers: answer.headers,
+		});
 	},
 });
 console.log(JSON.stringify({ port: server.port }));

@@ -25,5 +25,6 @@ const server = createServer((incoming, outgoing) => {
 server.keepAliveTimeout = 60_000;
 server.listen(0, "127.0.0.1", () => {
 	const address = server.address();
-	if (address && typeof address === "object") console.log(JSON.stringify({ port: address.port }));
+	if (address && typeof address === "object")
+		console.log(JSON.stringify({ port: address.port }));
 });

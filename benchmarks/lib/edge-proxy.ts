@@ -3,9 +3,16 @@ import type { HttpServer } from "../../src/ports/http-server.ts";
 
 /** A proxy of our two HTTP adapters and nothing else: `edge-proxy.ts <upstream port> <node|bun>`. */
 const upstream = `http://127.0.0.1:${process.argv[2]}`;
-const { server, client } = await (process.argv[3] === "bun" ? bunEdge() : nodeEdge());
+const { server, client } = await (process.argv[3] === "bun"
+	? bunEdge()
+	: nodeEdge());
 
-const timeouts = { connect: 10_000, firstByte: 120_000, idle: 60_000, total: 600_000 };
+const timeouts = {
+	connect: 10_000,
+	firstByte: 120_000,
+	idle: 60_000,
+	total: 600_000,
+};
 
 const listening = await server.listen(
 	{
@@ -29,7 +36,13 @@ const listening = await server.listen(
 		let whole: Uint8Array | undefined;
 		let told: Record<string, string> = {};
 		const call = client.send(
-			{ method: request.method, url: upstream + request.path, headers, body, timeouts },
+			{
+				method: request.method,
+				url: upstream + request.path,
+				headers,
+				body,
+				timeouts,
+			},
 			{
 				head(status, header) {
 					const type = header("content-type") ?? "";
@@ -57,13 +70,21 @@ const listening = await server.listen(
 console.log(JSON.stringify({ port: listening.port }));
 
 async function nodeEdge(): Promise<{ server: HttpServer; client: HttpClient }> {
-	const { nodeHttpServer } = await import("../../src/adapters/http-server/node.ts");
-	const { nodeHttpClient } = await import("../../src/adapters/http-client/node.ts");
+	const { nodeHttpServer } = await import(
+		"../../src/adapters/http-server/node.ts"
+	);
+	const { nodeHttpClient } = await import(
+		"../../src/adapters/http-client/node.ts"
+	);
 	return { server: nodeHttpServer(), client: nodeHttpClient() };
 }
 
 async function bunEdge(): Promise<{ server: HttpServer; client: HttpClient }> {
-	const { bunHttpServer } = await import("../../src/adapters/http-server/bun.ts");
-	const { bunHttpClient } = await import("../../src/adapters/http-client/bun.ts");
+	const { bunHttpServer } = await import(
+		"../../src/adapters/http-server/bun.ts"
+	);
+	const { bunHttpClient } = await import(
+		"../../src/adapters/http-client/bun.ts"
+	);
 	return { server: bunHttpServer(), client: bunHttpClient() };
 }

@@ -30,7 +30,10 @@ export interface LoadResult {
  * costs as little as can be, so that what is measured is the server.
  */
 export function runLoad(spec: LoadSpec): Promise<LoadResult> {
-	const headers = Object.entries({ "content-type": "application/json", ...spec.headers });
+	const headers = Object.entries({
+		"content-type": "application/json",
+		...spec.headers,
+	});
 	const request = Buffer.from(
 		`POST ${spec.path} HTTP/1.1\r\nHost: 127.0.0.1:${spec.port}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join("")}Content-Length: ${Buffer.byteLength(spec.body)}\r\n\r\n${spec.body}`,
 	);
@@ -56,7 +59,11 @@ export function runLoad(spec: LoadSpec): Promise<LoadResult> {
 	});
 
 	function keepBusy(leave: () => void): void {
-		const socket = connect({ port: spec.port, host: "127.0.0.1", noDelay: true });
+		const socket = connect({
+			port: spec.port,
+			host: "127.0.0.1",
+			noDelay: true,
+		});
 		const reader = answerReader();
 		let sent = 0;
 		let first = 0;
@@ -150,7 +157,8 @@ function percentiles(latencies: number[], firstBytes: number[]) {
 	latencies.sort((a, b) => a - b);
 	firstBytes.sort((a, b) => a - b);
 	const at = (sorted: number[], share: number) =>
-		sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+		sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ??
+		Number.NaN;
 	return {
 		p50: at(latencies, 0.5),
 		p90: at(latencies, 0.9),

@@ -26,7 +26,9 @@ export interface Started {
 	stop(): Promise<void>;
 }
 
-const taskset = ["/usr/bin/taskset", "/bin/taskset"].find((path) => existsSync(path));
+const taskset = ["/usr/bin/taskset", "/bin/taskset"].find((path) =>
+	existsSync(path),
+);
 
 /** Starts a program in a process of its own and waits for its first line. */
 export async function startProgram(program: Program): Promise<Started> {
@@ -36,7 +38,11 @@ export async function startProgram(program: Program): Promise<Started> {
 	const runtime = program.runtime ?? "node";
 	let command: string = runtime === "node" ? process.execPath : "bun";
 	let args = [file, ...(program.args ?? [])];
-	if (taskset && program.cpu !== undefined && program.cpu < availableParallelism()) {
+	if (
+		taskset &&
+		program.cpu !== undefined &&
+		program.cpu < availableParallelism()
+	) {
 		args = ["-c", String(program.cpu), command, ...args];
 		command = taskset;
 	}
@@ -46,7 +52,9 @@ export async function startProgram(program: Program): Promise<Started> {
 	});
 	const ready = await firstLine(child, program.name);
 	const pid = child.pid as number;
-	const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+	const ended = new Promise<void>((resolve) =>
+		child.once("exit", () => resolve()),
+	);
 	return {
 		pid,
 		ready,
@@ -60,10 +68,15 @@ export async function startProgram(program: Program): Promise<Started> {
 	};
 }
 
-function firstLine(child: ChildProcess, name: string): Promise<Record<string, unknown>> {
+function firstLine(
+	child: ChildProcess,
+	name: string,
+): Promise<Record<string, unknown>> {
 	return new Promise((resolve, reject) => {
 		child.once("error", reject);
-		child.once("exit", (code) => reject(new Error(`${name} ended with ${code} before it was ready`)));
+		child.once("exit", (code) =>
+			reject(new Error(`${name} ended with ${code} before it was ready`)),
+		);
 		if (!child.stdout) return;
 		createInterface({ input: child.stdout }).once("line", (line) => {
 			try {

@@ -29,18 +29,25 @@ const server = createServer((request, response) => {
 server.keepAliveTimeout = 60_000;
 server.listen(0, "127.0.0.1", () => {
 	const address = server.address();
-	if (address && typeof address === "object") console.log(JSON.stringify({ port: address.port }));
+	if (address && typeof address === "object")
+		console.log(JSON.stringify({ port: address.port }));
 });
 
 function plain(response: ServerResponse): void {
 	seen.calls++;
-	response.writeHead(200, { "content-type": "application/json", "content-length": answer.length });
+	response.writeHead(200, {
+		"content-type": "application/json",
+		"content-length": answer.length,
+	});
 	response.end(answer);
 }
 
 function stream(response: ServerResponse): void {
 	seen.streams++;
-	response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-cache" });
+	response.writeHead(200, {
+		"content-type": "text/event-stream",
+		"cache-control": "no-cache",
+	});
 	response.on("close", () => {
 		if (!response.writableFinished) seen.cancelled++;
 	});

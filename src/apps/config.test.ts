@@ -1,4 +1,10 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -364,4 +370,19 @@ it("knows all of its keys", () => {
 		]),
 	);
 	expect(new Set(configKeys()).size).toBe(configKeys().length);
+});
+
+it("explains every key in the guide, and no key that there is not", () => {
+	const guide = readFileSync(
+		new URL("../../docs/guides/configuration.md", import.meta.url),
+		"utf8",
+	);
+	const explained = [...guide.matchAll(/^\| `([a-z][\w.<>]*)` \|/gm)]
+		.map(([, key]) => key)
+		.filter(
+			(key) =>
+				(key !== "config.yaml" && !/\.(db|key|json)$/.test(key ?? "")) ||
+				configKeys().includes(key ?? ""),
+		);
+	expect(explained.sort()).toEqual([...configKeys()].sort());
 });

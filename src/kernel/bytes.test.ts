@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { equalBytes, fromBase64, fromHex, toBase64, toHex, toUtf8 } from "./bytes.ts";
+import {
+	equalBytes,
+	fromBase64,
+	fromHex,
+	toBase64,
+	toHex,
+	toUtf8,
+} from "./bytes.ts";
 
 const bytes = fc.uint8Array({ maxLength: 100 });
 
@@ -16,9 +23,12 @@ describe("bytes as text", () => {
 		);
 	});
 
-	it.each(["0", "0g", "g0", "AB", "0x", "é0", " 0", "0\n"])("refuses %j as hex", (text) => {
-		expect(fromHex(text)).toBeUndefined();
-	});
+	it.each(["0", "0g", "g0", "AB", "0x", "é0", " 0", "0\n"])(
+		"refuses %j as hex",
+		(text) => {
+			expect(fromHex(text)).toBeUndefined();
+		},
+	);
 
 	it.each([
 		["too short", "AAA"],
@@ -36,24 +46,40 @@ describe("bytes as text", () => {
 
 	it("gives every text that it reads as base64 back as it was", () => {
 		fc.assert(
-			fc.property(fc.base64String(), fc.nat(), fc.string({ maxLength: 1 }), (text, place, other) => {
-				const at = place % (text.length + 1);
-				const changed = text.slice(0, at) + other + text.slice(at + 1);
-				const read = fromBase64(changed);
-				if (read) expect(toBase64(read)).toBe(changed);
-			}),
+			fc.property(
+				fc.base64String(),
+				fc.nat(),
+				fc.string({ maxLength: 1 }),
+				(text, place, other) => {
+					const at = place % (text.length + 1);
+					const changed = text.slice(0, at) + other + text.slice(at + 1);
+					const read = fromBase64(changed);
+					if (read) expect(toBase64(read)).toBe(changed);
+				},
+			),
 		);
 	});
 
 	it("writes UTF-8 as the platform does, lone surrogates included", () => {
 		fc.assert(
-			fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "grapheme" }), (broken, whole) => {
-				for (const text of [broken, whole, `${broken}\ud800${whole}`, `\udfff${broken}`]) {
-					expect(toUtf8(text)).toEqual(new TextEncoder().encode(text));
-				}
-			}),
+			fc.property(
+				fc.string({ unit: "binary" }),
+				fc.string({ unit: "grapheme" }),
+				(broken, whole) => {
+					for (const text of [
+						broken,
+						whole,
+						`${broken}\ud800${whole}`,
+						`\udfff${broken}`,
+					]) {
+						expect(toUtf8(text)).toEqual(new TextEncoder().encode(text));
+					}
+				},
+			),
 		);
-		expect(toUtf8("aß€😀\u07ff\u0800\uffff")).toEqual(new TextEncoder().encode("aß€😀\u07ff\u0800\uffff"));
+		expect(toUtf8("aß€😀\u07ff\u0800\uffff")).toEqual(
+			new TextEncoder().encode("aß€😀\u07ff\u0800\uffff"),
+		);
 	});
 
 	it("compares by content", () => {

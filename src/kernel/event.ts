@@ -79,7 +79,8 @@ export function canonicalLine(event: Omit<StoredEvent, "hash">): string {
 		`{"position":${event.position},"previous":"${event.previous}","time":${event.time},` +
 		`"stream":${quote(event.stream)},"version":${event.version},"type":${quote(event.type)},"actor":${quote(event.actor)}`;
 	if (event.cause !== undefined) line += `,"cause":${quote(event.cause)}`;
-	if (event.correlation !== undefined) line += `,"correlation":${quote(event.correlation)}`;
+	if (event.correlation !== undefined)
+		line += `,"correlation":${quote(event.correlation)}`;
 	if (event.key !== undefined) line += `,"key":${quote(event.key)}`;
 	if (event.input !== undefined) line += `,"input":${quote(event.input)}`;
 	return `${line},"data":${event.data}}`;
@@ -90,7 +91,10 @@ export function hashLine(line: string, hashText: HashText): string {
 }
 
 /** Gives an event its place behind `previous`, and its hash. */
-export function sealEvent(event: Omit<StoredEvent, "hash">, hashText: HashText): StoredEvent {
+export function sealEvent(
+	event: Omit<StoredEvent, "hash">,
+	hashText: HashText,
+): StoredEvent {
 	return { ...event, hash: hashLine(canonicalLine(event), hashText) };
 }
 
@@ -99,17 +103,53 @@ export function sealEvent(event: Omit<StoredEvent, "hash">, hashText: HashText):
  * and a line with other white space, order or members is refused. `data` may be any JSON object's text
  * without white space around it and without line breaks.
  */
-export function parseLine(line: string, hashText: HashText): StoredEvent | undefined {
+export function parseLine(
+	line: string,
+	hashText: HashText,
+): StoredEvent | undefined {
 	// A quote inside a string is escaped, so the first match is the member itself.
 	const at = line.indexOf(dataMember);
-	if (at < 0 || !line.endsWith("}") || line.includes("\n") || line.includes("\r")) return undefined;
+	if (
+		at < 0 ||
+		!line.endsWith("}") ||
+		line.includes("\n") ||
+		line.includes("\r")
+	)
+		return undefined;
 	const data = line.slice(at + dataMember.length, -1);
-	const envelope = parseJson(`${line.slice(0, at)}}`) as Partial<Omit<StoredEvent, "hash" | "data">> | undefined;
-	if (!envelope || !data.startsWith("{") || !data.endsWith("}") || !parseJson(data)) return undefined;
-	const { position, previous, time, stream, version, type, actor, cause, correlation, key, input } = envelope;
+	const envelope = parseJson(`${line.slice(0, at)}}`) as
+		| Partial<Omit<StoredEvent, "hash" | "data">>
+		| undefined;
+	if (
+		!envelope ||
+		!data.startsWith("{") ||
+		!data.endsWith("}") ||
+		!parseJson(data)
+	)
+		return undefined;
+	const {
+		position,
+		previous,
+		time,
+		stream,
+		version,
+		type,
+		actor,
+		cause,
+		correlation,
+		key,
+		input,
+	} = envelope;
 	if (![position, time, version].every(Number.isSafeInteger)) return undefined;
-	if (![previous, stream, type, actor].every((value) => typeof value === "string")) return undefined;
-	if (![cause, correlation, key, input].every((value) => value === undefined || typeof value === "string")) {
+	if (
+		![previous, stream, type, actor].every((value) => typeof value === "string")
+	)
+		return undefined;
+	if (
+		![cause, correlation, key, input].every(
+			(value) => value === undefined || typeof value === "string",
+		)
+	) {
 		return undefined;
 	}
 	const event = { ...envelope, data } as Omit<StoredEvent, "hash">;

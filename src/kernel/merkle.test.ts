@@ -13,15 +13,23 @@ import {
 	verifyInclusion,
 } from "./merkle.ts";
 
-const sha256 = (bytes: Uint8Array): Hash => new Uint8Array(createHash("sha256").update(bytes).digest());
+const sha256 = (bytes: Uint8Array): Hash =>
+	new Uint8Array(createHash("sha256").update(bytes).digest());
 const leafHash = (hex: string) => sha256(Buffer.from(`00${hex}`, "hex"));
 const hash = (hex: string) => fromHex(hex) as Hash;
 
 /** The leaves, roots and proofs that the reference tests of certificate transparency publish. */
 const published = {
-	leaves: ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"].map(
-		leafHash,
-	),
+	leaves: [
+		"",
+		"00",
+		"10",
+		"2021",
+		"3031",
+		"40414243",
+		"5051525354555657",
+		"606162636465666768696a6b6c6d6e6f",
+	].map(leafHash),
 	roots: [
 		"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 		"6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -53,7 +61,13 @@ const published = {
 				"d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
 			],
 		},
-		{ index: 2, size: 3, path: ["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"] },
+		{
+			index: 2,
+			size: 3,
+			path: [
+				"fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+			],
+		},
 		{
 			index: 1,
 			size: 5,
@@ -111,32 +125,54 @@ const naive = {
 		if (leaves.length === 0) return sha256(new Uint8Array());
 		if (leaves.length === 1) return leaves[0] as Hash;
 		const at = naive.split(leaves.length);
-		return nodeHasher(sha256)(naive.root(leaves.slice(0, at)), naive.root(leaves.slice(at)));
+		return nodeHasher(sha256)(
+			naive.root(leaves.slice(0, at)),
+			naive.root(leaves.slice(at)),
+		);
 	},
 	path(index: number, leaves: readonly Hash[]): Hash[] {
 		if (leaves.length === 1) return [];
 		const at = naive.split(leaves.length);
 		return index < at
-			? [...naive.path(index, leaves.slice(0, at)), naive.root(leaves.slice(at))]
-			: [...naive.path(index - at, leaves.slice(at)), naive.root(leaves.slice(0, at))];
+			? [
+					...naive.path(index, leaves.slice(0, at)),
+					naive.root(leaves.slice(at)),
+				]
+			: [
+					...naive.path(index - at, leaves.slice(at)),
+					naive.root(leaves.slice(0, at)),
+				];
 	},
-	proof: (earlier: number, leaves: readonly Hash[]): Hash[] => naive.subproof(earlier, leaves, true),
+	proof: (earlier: number, leaves: readonly Hash[]): Hash[] =>
+		naive.subproof(earlier, leaves, true),
 	subproof(earlier: number, leaves: readonly Hash[], known: boolean): Hash[] {
 		if (earlier === leaves.length) return known ? [] : [naive.root(leaves)];
 		const at = naive.split(leaves.length);
 		return earlier <= at
-			? [...naive.subproof(earlier, leaves.slice(0, at), known), naive.root(leaves.slice(at))]
-			: [...naive.subproof(earlier - at, leaves.slice(at), false), naive.root(leaves.slice(0, at))];
+			? [
+					...naive.subproof(earlier, leaves.slice(0, at), known),
+					naive.root(leaves.slice(at)),
+				]
+			: [
+					...naive.subproof(earlier - at, leaves.slice(at), false),
+					naive.root(leaves.slice(0, at)),
+				];
 	},
 };
 
-const numbered = (count: number): Hash[] => Array.from({ length: count }, (_, at) => leafHash(at.toString(16).padStart(8, "0")));
+const numbered = (count: number): Hash[] =>
+	Array.from({ length: count }, (_, at) =>
+		leafHash(at.toString(16).padStart(8, "0")),
+	);
 
 /** A tree whose complete subtrees are remembered, and how many of them were asked for. */
 function grow(leaves: readonly Hash[]) {
 	const nodes = new Map<string, Hash>();
 	const range = compactRange(sha256);
-	for (const leaf of leaves) range.append(leaf, (level, index, node) => nodes.set(`${level}/${index}`, node));
+	for (const leaf of leaves)
+		range.append(leaf, (level, index, node) =>
+			nodes.set(`${level}/${index}`, node),
+		);
 	let asked = 0;
 	return {
 		range,
@@ -144,7 +180,8 @@ function grow(leaves: readonly Hash[]) {
 		node(level: number, index: number): Hash {
 			asked += 1;
 			const found = nodes.get(`${level}/${index}`);
-			if (!found) throw new Error(`There is no complete subtree ${level}/${index}.`);
+			if (!found)
+				throw new Error(`There is no complete subtree ${level}/${index}.`);
 			return found;
 		},
 	};
@@ -167,24 +204,42 @@ describe("the published vectors", () => {
 		expect(range.size()).toBe(8);
 	});
 
-	it.each(published.inclusion)("proves leaf $index of $size as published", async ({ index, size, path }) => {
-		const { node } = grow(published.leaves.slice(0, size));
-		expect((await inclusionProof(index, size, node, sha256)).map(toHex)).toEqual(path);
-		const leaf = published.leaves[index] as Hash;
-		const root = hash(published.roots[size] as string);
-		expect(verifyInclusion({ index, size, leaf, path: path.map(hash), root }, sha256)).toBe(true);
-	});
+	it.each(published.inclusion)(
+		"proves leaf $index of $size as published",
+		async ({ index, size, path }) => {
+			const { node } = grow(published.leaves.slice(0, size));
+			expect(
+				(await inclusionProof(index, size, node, sha256)).map(toHex),
+			).toEqual(path);
+			const leaf = published.leaves[index] as Hash;
+			const root = hash(published.roots[size] as string);
+			expect(
+				verifyInclusion(
+					{ index, size, leaf, path: path.map(hash), root },
+					sha256,
+				),
+			).toBe(true);
+		},
+	);
 
-	it.each(published.consistency)("proves that $size goes on from $earlier as published", async ({ earlier, size, path }) => {
-		const { node } = grow(published.leaves.slice(0, size));
-		expect((await consistencyProof(earlier, size, node, sha256)).map(toHex)).toEqual(path);
-		const proof = {
-			earlier: { size: earlier, root: hash(published.roots[earlier] as string) },
-			later: { size, root: hash(published.roots[size] as string) },
-			path: path.map(hash),
-		};
-		expect(verifyConsistency(proof, sha256)).toBe(true);
-	});
+	it.each(published.consistency)(
+		"proves that $size goes on from $earlier as published",
+		async ({ earlier, size, path }) => {
+			const { node } = grow(published.leaves.slice(0, size));
+			expect(
+				(await consistencyProof(earlier, size, node, sha256)).map(toHex),
+			).toEqual(path);
+			const proof = {
+				earlier: {
+					size: earlier,
+					root: hash(published.roots[earlier] as string),
+				},
+				later: { size, root: hash(published.roots[size] as string) },
+				path: path.map(hash),
+			};
+			expect(verifyConsistency(proof, sha256)).toBe(true);
+		},
+	);
 });
 
 const sizes = fc.integer({ min: 1, max: 70 });
@@ -204,63 +259,102 @@ describe("the tree against its definition", () => {
 
 	it("gives the defined audit path, which proves that leaf there and nothing else", async () => {
 		await fc.assert(
-			fc.asyncProperty(sizes, fc.nat(), fc.nat(), async (size, anyIndex, anyOther) => {
-				const index = anyIndex % size;
-				const leaves = numbered(size);
-				const { node, asked } = grow(leaves);
-				const path = await inclusionProof(index, size, node, sha256);
-				expect(path.map(toHex)).toEqual(naive.path(index, leaves).map(toHex));
-				expect(asked()).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(size)));
+			fc.asyncProperty(
+				sizes,
+				fc.nat(),
+				fc.nat(),
+				async (size, anyIndex, anyOther) => {
+					const index = anyIndex % size;
+					const leaves = numbered(size);
+					const { node, asked } = grow(leaves);
+					const path = await inclusionProof(index, size, node, sha256);
+					expect(path.map(toHex)).toEqual(naive.path(index, leaves).map(toHex));
+					expect(asked()).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(size)));
 
-				const proof = { index, size, leaf: leaves[index] as Hash, path, root: naive.root(leaves) };
-				const holds = (change: Partial<typeof proof>) => verifyInclusion({ ...proof, ...change }, sha256);
-				expect(holds({})).toBe(true);
-				const other = anyOther % (size + 2);
-				expect(holds({ index: other })).toBe(other === index);
-				expect(holds({ leaf: flipped(proof.leaf) })).toBe(false);
-				expect(holds({ leaf: proof.leaf.slice(1) })).toBe(false);
-				expect(holds({ root: flipped(proof.root) })).toBe(false);
-				expect(holds({ path: [...path, proof.root] })).toBe(false);
-				expect(holds({ path: [proof.root, ...path] })).toBe(false);
-				if (path.length > 0) {
-					const at = anyOther % path.length;
-					expect(holds({ path: path.slice(1) })).toBe(false);
-					expect(holds({ path: path.slice(0, -1) })).toBe(false);
-					expect(holds({ path: path.with(at, flipped(path[at] as Hash)) })).toBe(false);
-					expect(holds({ path: path.with(at, (path[at] as Hash).slice(1)) })).toBe(false);
-				}
-			}),
+					const proof = {
+						index,
+						size,
+						leaf: leaves[index] as Hash,
+						path,
+						root: naive.root(leaves),
+					};
+					const holds = (change: Partial<typeof proof>) =>
+						verifyInclusion({ ...proof, ...change }, sha256);
+					expect(holds({})).toBe(true);
+					const other = anyOther % (size + 2);
+					expect(holds({ index: other })).toBe(other === index);
+					expect(holds({ leaf: flipped(proof.leaf) })).toBe(false);
+					expect(holds({ leaf: proof.leaf.slice(1) })).toBe(false);
+					expect(holds({ root: flipped(proof.root) })).toBe(false);
+					expect(holds({ path: [...path, proof.root] })).toBe(false);
+					expect(holds({ path: [proof.root, ...path] })).toBe(false);
+					if (path.length > 0) {
+						const at = anyOther % path.length;
+						expect(holds({ path: path.slice(1) })).toBe(false);
+						expect(holds({ path: path.slice(0, -1) })).toBe(false);
+						expect(
+							holds({ path: path.with(at, flipped(path[at] as Hash)) }),
+						).toBe(false);
+						expect(
+							holds({ path: path.with(at, (path[at] as Hash).slice(1)) }),
+						).toBe(false);
+					}
+				},
+			),
 		);
 	});
 
 	it("gives the defined consistency proof, which proves that beginning and no other", async () => {
 		await fc.assert(
-			fc.asyncProperty(sizes, fc.nat(), fc.nat(), async (size, anyEarlier, any) => {
-				const earlier = 1 + (anyEarlier % size);
-				const leaves = numbered(size);
-				const { node } = grow(leaves);
-				const path = await consistencyProof(earlier, size, node, sha256);
-				expect(path.map(toHex)).toEqual(naive.proof(earlier, leaves).map(toHex));
+			fc.asyncProperty(
+				sizes,
+				fc.nat(),
+				fc.nat(),
+				async (size, anyEarlier, any) => {
+					const earlier = 1 + (anyEarlier % size);
+					const leaves = numbered(size);
+					const { node } = grow(leaves);
+					const path = await consistencyProof(earlier, size, node, sha256);
+					expect(path.map(toHex)).toEqual(
+						naive.proof(earlier, leaves).map(toHex),
+					);
 
-				const proof = {
-					earlier: { size: earlier, root: naive.root(leaves.slice(0, earlier)) },
-					later: { size, root: naive.root(leaves) },
-					path,
-				};
-				const holds = (change: Partial<typeof proof>) => verifyConsistency({ ...proof, ...change }, sha256);
-				expect(holds({})).toBe(true);
-				expect(holds({ earlier: { size: earlier, root: flipped(proof.earlier.root) } })).toBe(false);
-				expect(holds({ later: { size, root: flipped(proof.later.root) } })).toBe(false);
-				expect(holds({ path: [...path, proof.later.root] })).toBe(false);
-				if (path.length > 0) {
-					const at = any % path.length;
-					expect(holds({ path: path.slice(1) })).toBe(false);
-					expect(holds({ path: path.slice(0, -1) })).toBe(false);
-					expect(holds({ path: path.with(at, flipped(path[at] as Hash)) })).toBe(false);
-					expect(holds({ path: path.with(at, (path[at] as Hash).slice(1)) })).toBe(false);
-					expect(holds({ earlier: { ...proof.earlier, size: earlier + 1 } })).toBe(false);
-				}
-			}),
+					const proof = {
+						earlier: {
+							size: earlier,
+							root: naive.root(leaves.slice(0, earlier)),
+						},
+						later: { size, root: naive.root(leaves) },
+						path,
+					};
+					const holds = (change: Partial<typeof proof>) =>
+						verifyConsistency({ ...proof, ...change }, sha256);
+					expect(holds({})).toBe(true);
+					expect(
+						holds({
+							earlier: { size: earlier, root: flipped(proof.earlier.root) },
+						}),
+					).toBe(false);
+					expect(
+						holds({ later: { size, root: flipped(proof.later.root) } }),
+					).toBe(false);
+					expect(holds({ path: [...path, proof.later.root] })).toBe(false);
+					if (path.length > 0) {
+						const at = any % path.length;
+						expect(holds({ path: path.slice(1) })).toBe(false);
+						expect(holds({ path: path.slice(0, -1) })).toBe(false);
+						expect(
+							holds({ path: path.with(at, flipped(path[at] as Hash)) }),
+						).toBe(false);
+						expect(
+							holds({ path: path.with(at, (path[at] as Hash).slice(1)) }),
+						).toBe(false);
+						expect(
+							holds({ earlier: { ...proof.earlier, size: earlier + 1 } }),
+						).toBe(false);
+					}
+				},
+			),
 		);
 	});
 
@@ -269,12 +363,33 @@ describe("the tree against its definition", () => {
 		expect(await consistencyProof(0, 5, node, sha256)).toEqual([]);
 		const later = { size: 5, root: range.root() };
 		const empty = { size: 0, root: sha256(new Uint8Array()) };
-		expect(verifyConsistency({ earlier: empty, later, path: [] }, sha256)).toBe(true);
-		expect(verifyConsistency({ earlier: { size: 0, root: later.root }, later, path: [] }, sha256)).toBe(false);
-		expect(verifyConsistency({ earlier: empty, later, path: [later.root] }, sha256)).toBe(false);
-		expect(verifyConsistency({ earlier: later, later: empty, path: [] }, sha256)).toBe(false);
-		expect(verifyConsistency({ earlier: { ...later, size: 3 }, later, path: [] }, sha256)).toBe(false);
-		expect(verifyConsistency({ earlier: { ...later, size: 0.5 }, later, path: [] }, sha256)).toBe(false);
+		expect(verifyConsistency({ earlier: empty, later, path: [] }, sha256)).toBe(
+			true,
+		);
+		expect(
+			verifyConsistency(
+				{ earlier: { size: 0, root: later.root }, later, path: [] },
+				sha256,
+			),
+		).toBe(false);
+		expect(
+			verifyConsistency({ earlier: empty, later, path: [later.root] }, sha256),
+		).toBe(false);
+		expect(
+			verifyConsistency({ earlier: later, later: empty, path: [] }, sha256),
+		).toBe(false);
+		expect(
+			verifyConsistency(
+				{ earlier: { ...later, size: 3 }, later, path: [] },
+				sha256,
+			),
+		).toBe(false);
+		expect(
+			verifyConsistency(
+				{ earlier: { ...later, size: 0.5 }, later, path: [] },
+				sha256,
+			),
+		).toBe(false);
 	});
 
 	it("goes on from what another range kept", () => {
@@ -282,12 +397,17 @@ describe("the tree against its definition", () => {
 			fc.property(fc.nat(70), fc.nat(70), (before, after) => {
 				const leaves = numbered(before + after);
 				const first = grow(leaves.slice(0, before)).range;
-				const second = compactRange(sha256, { size: first.size(), nodes: first.nodes() });
+				const second = compactRange(sha256, {
+					size: first.size(),
+					nodes: first.nodes(),
+				});
 				for (const leaf of leaves.slice(before)) second.append(leaf);
 				expect(toHex(second.root())).toBe(toHex(naive.root(leaves)));
 			}),
 		);
-		expect(() => compactRange(sha256, { size: 3, nodes: numbered(1) })).toThrow(RangeError);
+		expect(() => compactRange(sha256, { size: 3, nodes: numbered(1) })).toThrow(
+			RangeError,
+		);
 	});
 
 	it.each([
@@ -299,7 +419,9 @@ describe("the tree against its definition", () => {
 		const { node } = grow(numbered(4));
 		expect(() => inclusionProof(index, size, node, sha256)).toThrow(RangeError);
 		const leaf = leafHash("");
-		expect(verifyInclusion({ index, size, leaf, path: [], root: leaf }, sha256)).toBe(false);
+		expect(
+			verifyInclusion({ index, size, leaf, path: [], root: leaf }, sha256),
+		).toBe(false);
 	});
 
 	it("does not begin with a larger tree", () => {
@@ -311,7 +433,8 @@ describe("the tree against its definition", () => {
 		// Every subtree of equal leaves is known by its level alone, so the tree need not be there.
 		const join = nodeHasher(sha256);
 		const levels = [leafHash("")];
-		for (let level = 1; level < 53; level++) levels.push(join(levels[level - 1] as Hash, levels[level - 1] as Hash));
+		for (let level = 1; level < 53; level++)
+			levels.push(join(levels[level - 1] as Hash, levels[level - 1] as Hash));
 		const node = (level: number) => levels[level] as Hash;
 		const size = 2 ** 40 + 3;
 		return Promise.all([
@@ -321,8 +444,17 @@ describe("the tree against its definition", () => {
 			rootOf(2 ** 33 + 1, node, sha256),
 		]).then(([root, inclusion, consistency, earlier]) => {
 			const leaf = levels[0] as Hash;
-			expect(verifyInclusion({ index: 2 ** 33 + 1, size, leaf, path: inclusion, root }, sha256)).toBe(true);
-			const proof = { earlier: { size: 2 ** 33 + 1, root: earlier }, later: { size, root }, path: consistency };
+			expect(
+				verifyInclusion(
+					{ index: 2 ** 33 + 1, size, leaf, path: inclusion, root },
+					sha256,
+				),
+			).toBe(true);
+			const proof = {
+				earlier: { size: 2 ** 33 + 1, root: earlier },
+				later: { size, root },
+				path: consistency,
+			};
 			expect(verifyConsistency(proof, sha256)).toBe(true);
 		});
 	});

@@ -32,7 +32,10 @@ export function nodeHasher(sha256: Sha256): (left: Hash, right: Hash) => Hash {
 export interface CompactRange {
 	size(): number;
 	/** Adds a leaf. `onNode` hears of every subtree that is complete now, the leaf first. */
-	append(leaf: Hash, onNode?: (level: number, index: number, hash: Hash) => void): void;
+	append(
+		leaf: Hash,
+		onNode?: (level: number, index: number, hash: Hash) => void,
+	): void;
 	root(): Hash;
 	/** The kept roots, largest subtree first: with the size, all it takes to go on later. */
 	nodes(): readonly Hash[];
@@ -41,13 +44,18 @@ export interface CompactRange {
 /** An empty range, or one that goes on from the `size` and `nodes` of another. */
 export function compactRange(
 	sha256: Sha256,
-	from: { readonly size: number; readonly nodes: readonly Hash[] } = { size: 0, nodes: [] },
+	from: { readonly size: number; readonly nodes: readonly Hash[] } = {
+		size: 0,
+		nodes: [],
+	},
 ): CompactRange {
 	const join = nodeHasher(sha256);
 	const nodes = [...from.nodes];
 	let size = from.size;
 	if (nodes.length !== completeSubtrees(0, size).length) {
-		throw new RangeError(`${nodes.length} nodes are not those of a tree of ${size} leaves.`);
+		throw new RangeError(
+			`${nodes.length} nodes are not those of a tree of ${size} leaves.`,
+		);
 	}
 	return {
 		size: () => size,
@@ -71,14 +79,25 @@ export function compactRange(
 }
 
 /** The root of the first `size` leaves, from at most log2(size) nodes. */
-export function rootOf(size: number, node: NodeSource, sha256: Sha256): Promise<Hash> {
+export function rootOf(
+	size: number,
+	node: NodeSource,
+	sha256: Sha256,
+): Promise<Hash> {
 	return subtreeHash([0, size], node, sha256);
 }
 
 /** The audit path of a leaf in the tree of the first `size` leaves (RFC 6962, section 2.1.1). */
-export function inclusionProof(index: number, size: number, node: NodeSource, sha256: Sha256): Promise<readonly Hash[]> {
+export function inclusionProof(
+	index: number,
+	size: number,
+	node: NodeSource,
+	sha256: Sha256,
+): Promise<readonly Hash[]> {
 	if (!(isCount(index) && isCount(size) && index < size)) {
-		throw new RangeError(`A tree of ${size} leaves has no leaf with index ${index}.`);
+		throw new RangeError(
+			`A tree of ${size} leaves has no leaf with index ${index}.`,
+		);
 	}
 	return hashAll(inclusionRanges(index, 0, size), node, sha256);
 }
@@ -91,9 +110,15 @@ export function consistencyProof(
 	sha256: Sha256,
 ): Promise<readonly Hash[]> {
 	if (!(isCount(earlier) && isCount(size) && earlier <= size)) {
-		throw new RangeError(`A tree of ${size} leaves cannot begin with one of ${earlier}.`);
+		throw new RangeError(
+			`A tree of ${size} leaves cannot begin with one of ${earlier}.`,
+		);
 	}
-	return hashAll(earlier === 0 ? [] : consistencyRanges(earlier, 0, size, true), node, sha256);
+	return hashAll(
+		earlier === 0 ? [] : consistencyRanges(earlier, 0, size, true),
+		node,
+		sha256,
+	);
 }
 
 /** Whether `path` proves that `leaf` has this index in the tree of this size and root (RFC 9162, section 2.1.3.2). */
@@ -118,7 +143,8 @@ export function verifyInclusion(
 		if (last === 0) return false;
 		if (place % 2 === 1 || place === last) {
 			hash = join(step, hash);
-			while (place % 2 === 0 && place !== 0) [place, last] = [half(place), half(last)];
+			while (place % 2 === 0 && place !== 0)
+				[place, last] = [half(place), half(last)];
 		} else {
 			hash = join(hash, step);
 		}
@@ -137,9 +163,20 @@ export function verifyConsistency(
 	sha256: Sha256,
 ): boolean {
 	const { earlier, later, path } = proof;
-	if (!(isCount(earlier.size) && isCount(later.size) && earlier.size <= later.size)) return false;
-	if (earlier.size === later.size) return path.length === 0 && equalBytes(earlier.root, later.root);
-	if (earlier.size === 0) return path.length === 0 && equalBytes(earlier.root, sha256(new Uint8Array()));
+	if (
+		!(
+			isCount(earlier.size) &&
+			isCount(later.size) &&
+			earlier.size <= later.size
+		)
+	)
+		return false;
+	if (earlier.size === later.size)
+		return path.length === 0 && equalBytes(earlier.root, later.root);
+	if (earlier.size === 0)
+		return (
+			path.length === 0 && equalBytes(earlier.root, sha256(new Uint8Array()))
+		);
 	if (![earlier.root, ...path].every(isHash)) return false;
 	const join = nodeHasher(sha256);
 	let place = earlier.size - 1;
@@ -155,13 +192,18 @@ export function verifyConsistency(
 		if (place % 2 === 1 || place === last) {
 			hashEarlier = join(step, hashEarlier);
 			hashLater = join(step, hashLater);
-			while (place % 2 === 0 && place !== 0) [place, last] = [half(place), half(last)];
+			while (place % 2 === 0 && place !== 0)
+				[place, last] = [half(place), half(last)];
 		} else {
 			hashLater = join(hashLater, step);
 		}
 		[place, last] = [half(place), half(last)];
 	}
-	return last === 0 && equalBytes(hashEarlier, earlier.root) && equalBytes(hashLater, later.root);
+	return (
+		last === 0 &&
+		equalBytes(hashEarlier, earlier.root) &&
+		equalBytes(hashLater, later.root)
+	);
 }
 
 /** Leaves from the first index up to, not including, the second. */
@@ -177,7 +219,12 @@ function inclusionRanges(index: number, from: number, to: number): Range[] {
 }
 
 /** SUBPROOF of RFC 6962; `known` says that the verifier has the hash of the earlier part of this very subtree. */
-function consistencyRanges(earlier: number, from: number, to: number, known: boolean): Range[] {
+function consistencyRanges(
+	earlier: number,
+	from: number,
+	to: number,
+	known: boolean,
+): Range[] {
 	if (earlier === to) return known ? [] : [[from, to]];
 	const middle = from + split(to - from);
 	return earlier <= middle
@@ -193,7 +240,10 @@ function split(count: number): number {
 }
 
 /** The complete subtrees that make up a range, from left to right. */
-function completeSubtrees(from: number, to: number): { readonly level: number; readonly index: number }[] {
+function completeSubtrees(
+	from: number,
+	to: number,
+): { readonly level: number; readonly index: number }[] {
 	const nodes: { level: number; index: number }[] = [];
 	let at = from;
 	while (at < to) {
@@ -209,25 +259,39 @@ function completeSubtrees(from: number, to: number): { readonly level: number; r
 	return nodes;
 }
 
-async function subtreeHash([from, to]: Range, node: NodeSource, sha256: Sha256): Promise<Hash> {
+async function subtreeHash(
+	[from, to]: Range,
+	node: NodeSource,
+	sha256: Sha256,
+): Promise<Hash> {
 	const hashes: Hash[] = [];
-	for (const { level, index } of completeSubtrees(from, to)) hashes.push(await node(level, index));
+	for (const { level, index } of completeSubtrees(from, to))
+		hashes.push(await node(level, index));
 	return joinAll(hashes, sha256);
 }
 
-async function hashAll(ranges: readonly Range[], node: NodeSource, sha256: Sha256): Promise<readonly Hash[]> {
+async function hashAll(
+	ranges: readonly Range[],
+	node: NodeSource,
+	sha256: Sha256,
+): Promise<readonly Hash[]> {
 	const hashes: Hash[] = [];
-	for (const range of ranges) hashes.push(await subtreeHash(range, node, sha256));
+	for (const range of ranges)
+		hashes.push(await subtreeHash(range, node, sha256));
 	return hashes;
 }
 
 /** The root above complete subtrees that shrink from left to right. */
 function joinAll(hashes: readonly Hash[], sha256: Sha256): Hash {
 	const join = nodeHasher(sha256);
-	const root = hashes.reduceRight<Hash | undefined>((right, left) => (right ? join(left, right) : left), undefined);
+	const root = hashes.reduceRight<Hash | undefined>(
+		(right, left) => (right ? join(left, right) : left),
+		undefined,
+	);
 	return root ?? sha256(new Uint8Array());
 }
 
 const half = (count: number): number => Math.floor(count / 2);
-const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
+const isCount = (value: number): boolean =>
+	Number.isSafeInteger(value) && value >= 0;
 const isHash = (hash: Hash): boolean => hash.length === 32;

@@ -36,7 +36,9 @@ describe("money", () => {
 				] as const) {
 					expect(text).toMatch(/^-?(0|[1-9]\d*)(\.\d*[1-9])?$/);
 					const [whole = "", fraction = ""] = text.split(".");
-					expect(BigInt(whole + fraction.padEnd(decimals, "0"))).toBe(BigInt(amount));
+					expect(BigInt(whole + fraction.padEnd(decimals, "0"))).toBe(
+						BigInt(amount),
+					);
 				}
 			}),
 		);
@@ -66,24 +68,42 @@ describe("money", () => {
 		expect(parseCredits(text)).toBe(amount);
 	});
 
-	it.each(["", " ", ".5", "5.", "-1", "+1", "1e3", "1,5", "0x10", "_1", "1._5", "0.0000001", "9007199254.740992", "9".repeat(400), "NaN", "Infinity", "١"])(
-		"does not take %j for an amount of credits",
-		(text) => {
-			expect(parseCredits(text)).toBeUndefined();
-		},
-	);
+	it.each([
+		"",
+		" ",
+		".5",
+		"5.",
+		"-1",
+		"+1",
+		"1e3",
+		"1,5",
+		"0x10",
+		"_1",
+		"1._5",
+		"0.0000001",
+		"9007199254.740992",
+		"9".repeat(400),
+		"NaN",
+		"Infinity",
+		"١",
+	])("does not take %j for an amount of credits", (text) => {
+		expect(parseCredits(text)).toBeUndefined();
+	});
 
 	it("takes two decimals more for dollars", () => {
 		expect(parseUsd("0.00000001")).toBe(1);
 		expect(parseUsd("0.000000001")).toBeUndefined();
 	});
 
-	it.each([0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, -(2 ** 53)])("is never %d", (amount) => {
-		const refusal = expect.objectContaining({ code: "money/not-exact" });
-		expect(() => checked(amount)).toThrow(refusal);
-		expect(() => formatCredits(amount)).toThrow(refusal);
-		expect(() => checked(amount)).toThrow(Fault);
-	});
+	it.each([0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, -(2 ** 53)])(
+		"is never %d",
+		(amount) => {
+			const refusal = expect.objectContaining({ code: "money/not-exact" });
+			expect(() => checked(amount)).toThrow(refusal);
+			expect(() => formatCredits(amount)).toThrow(refusal);
+			expect(() => checked(amount)).toThrow(Fault);
+		},
+	);
 
 	it("is the amount itself when that is exact", () => {
 		expect(checked(-7)).toBe(-7);

@@ -15,7 +15,10 @@ export const microCreditsPerUsd: number = 100 * microCreditsPerCredit;
 /** The amount itself, or a `money/not-exact` fault when it is no safe integer: money is never rounded by accident. */
 export function checked(amount: number): MicroCredits {
 	if (!Number.isSafeInteger(amount)) {
-		throw new Fault("money/not-exact", `${amount} is not a whole number of micro-credits within ±2^53.`);
+		throw new Fault(
+			"money/not-exact",
+			`${amount} is not a whole number of micro-credits within ±2^53.`,
+		);
 	}
 	return amount;
 }
@@ -54,7 +57,9 @@ function parseDecimal(text: string, decimals: number): number | undefined {
 }
 
 function formatDecimal(amount: number, decimals: number): string {
-	const digits = Math.abs(checked(amount)).toString().padStart(decimals + 1, "0");
+	const digits = Math.abs(checked(amount))
+		.toString()
+		.padStart(decimals + 1, "0");
 	const whole = digits.slice(0, -decimals);
 	const fraction = digits.slice(-decimals).replace(/0+$/, "");
 	return `${amount < 0 ? "-" : ""}${whole}${fraction ? `.${fraction}` : ""}`;

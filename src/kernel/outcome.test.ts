@@ -10,7 +10,11 @@ describe("an outcome", () => {
 		});
 		expect(refuse("area/what", "What happened.", { needed: 3 })).toStrictEqual({
 			ok: false,
-			error: { code: "area/what", message: "What happened.", details: { needed: 3 } },
+			error: {
+				code: "area/what",
+				message: "What happened.",
+				details: { needed: 3 },
+			},
 		});
 	});
 });
@@ -18,7 +22,11 @@ describe("an outcome", () => {
 describe("a fault", () => {
 	it("is an error with a code, and says whether trying again makes sense", () => {
 		const cause = new Error("disk");
-		const fault = new Fault("log/busy", "Busy.", { cause, retryable: true, details: { waited: 5 } });
+		const fault = new Fault("log/busy", "Busy.", {
+			cause,
+			retryable: true,
+			details: { waited: 5 },
+		});
 		expect(fault).toBeInstanceOf(Error);
 		expect(fault).toMatchObject({
 			name: "Fault",

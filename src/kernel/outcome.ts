@@ -23,7 +23,10 @@ export function refuse(
 	message: string,
 	details?: Readonly<Record<string, unknown>>,
 ): { readonly ok: false; readonly error: Refusal } {
-	return { ok: false, error: details ? { code, message, details } : { code, message } };
+	return {
+		ok: false,
+		error: details ? { code, message, details } : { code, message },
+	};
 }
 
 /**
@@ -45,7 +48,10 @@ export class Fault extends Error {
 			details?: Readonly<Record<string, unknown>>;
 		} = {},
 	) {
-		super(message, options.cause === undefined ? undefined : { cause: options.cause });
+		super(
+			message,
+			options.cause === undefined ? undefined : { cause: options.cause },
+		);
 		this.code = code;
 		this.retryable = options.retryable ?? false;
 		this.details = options.details;

@@ -53,7 +53,12 @@ export function formatNote(note: SignedNote): string {
 
 /** Reads a note, or undefined when the text is none. Signatures are read, not verified. */
 export function parseNote(note: string): SignedNote | undefined {
-	if (!note.isWellFormed() || controlCharacters.test(note) || !note.endsWith("\n")) return undefined;
+	if (
+		!note.isWellFormed() ||
+		controlCharacters.test(note) ||
+		!note.endsWith("\n")
+	)
+		return undefined;
 	const end = note.lastIndexOf("\n\n");
 	if (end < 1) return undefined;
 	const lines = note.slice(end + 2, -1).split("\n");
@@ -63,31 +68,56 @@ export function parseNote(note: string): SignedNote | undefined {
 		const [, name = "", encoded = ""] = /^— ([^ ]+) ([^ ]+)$/u.exec(line) ?? [];
 		const bytes = fromBase64(encoded);
 		if (!isKeyName(name) || !bytes || bytes.length < 5) return undefined;
-		signatures.push({ name, id: toHex(bytes.subarray(0, 4)), signature: bytes.slice(4) });
+		signatures.push({
+			name,
+			id: toHex(bytes.subarray(0, 4)),
+			signature: bytes.slice(4),
+		});
 	}
 	return { text: note.slice(0, end + 1), signatures };
 }
 
 /** SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key), its first four bytes, hex: 0x01 says Ed25519. */
-export function keyId(name: string, publicKey: Uint8Array, sha256: Sha256): string {
-	return toHex(sha256(Uint8Array.of(...toUtf8(`${name}\n`), ed25519, ...publicKey)).subarray(0, 4));
+export function keyId(
+	name: string,
+	publicKey: Uint8Array,
+	sha256: Sha256,
+): string {
+	return toHex(
+		sha256(
+			Uint8Array.of(...toUtf8(`${name}\n`), ed25519, ...publicKey),
+		).subarray(0, 4),
+	);
 }
 
-export function verifierKey(name: string, publicKey: Uint8Array, sha256: Sha256): VerifierKey {
+export function verifierKey(
+	name: string,
+	publicKey: Uint8Array,
+	sha256: Sha256,
+): VerifierKey {
 	return { name, id: keyId(name, publicKey, sha256), publicKey };
 }
 
 /** `name+id+base64(0x01 ‖ public key)`: how a key is told to whoever shall verify. */
-export function formatVerifierKey({ name, id, publicKey }: VerifierKey): string {
+export function formatVerifierKey({
+	name,
+	id,
+	publicKey,
+}: VerifierKey): string {
 	return `${name}+${id}+${toBase64(Uint8Array.of(ed25519, ...publicKey))}`;
 }
 
 /** Reads a verifier key, or undefined when the text is none, or its id does not belong to its key. */
-export function parseVerifierKey(text: string, sha256: Sha256): VerifierKey | undefined {
+export function parseVerifierKey(
+	text: string,
+	sha256: Sha256,
+): VerifierKey | undefined {
 	// The encoded key may hold plus signs, the name and the id cannot.
-	const [, name = "", id = "", encoded = ""] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) ?? [];
+	const [, name = "", id = "", encoded = ""] =
+		/^([^+]+)\+([0-9a-f]{8})\+(.+)$/.exec(text) ?? [];
 	const bytes = fromBase64(encoded);
-	if (!isKeyName(name) || bytes?.length !== 33 || bytes[0] !== ed25519) return undefined;
+	if (!isKeyName(name) || bytes?.length !== 33 || bytes[0] !== ed25519)
+		return undefined;
 	const key = verifierKey(name, bytes.slice(1), sha256);
 	return key.id === id ? key : undefined;
 }
@@ -100,13 +130,14 @@ export function formatCheckpoint({ origin, size, root }: Checkpoint): string {
 /** Reads the text of a checkpoint's note. Extension lines are allowed, as the form asks, and mean nothing here. */
 export function parseCheckpoint(text: string): Checkpoint | undefined {
 	const [, origin = "", digits = "", encoded = ""] =
-		/^([^\n]+)\n(0|[1-9][0-9]{0,15})\n([^\n]+)\n(?:[^\n]+\n)*$/.exec(text) ?? [];
+		/^([^\n]+)\n(0|[1-9][0-9]{0,15})\n([^\n]+)\n(?:[^\n]+\n)*$/.exec(text) ??
+		[];
 	const size = Number(digits);
 	const root = fromBase64(encoded);
-	if (origin === "" || !Number.isSafeInteger(size) || root?.length !== 32) return undefined;
+	if (origin === "" || !Number.isSafeInteger(size) || root?.length !== 32)
+		return undefined;
 	return { origin, size, root };
 }
-
 
 const ed25519 = 0x01;
 const signatureLimit = 64;

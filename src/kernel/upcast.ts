@@ -1,7 +1,10 @@
 import type { DomainEvent, JsonObject } from "./event.ts";
 
 /** Turns the data of an event type that is no longer written into what is written today. */
-export type Upcaster = (data: JsonObject) => { readonly type: string; readonly data: JsonObject };
+export type Upcaster = (data: JsonObject) => {
+	readonly type: string;
+	readonly data: JsonObject;
+};
 
 /** Reads old events as today's. */
 export interface Upcast {
@@ -18,7 +21,11 @@ export function upcaster(steps: Readonly<Record<string, Upcaster>>): Upcast {
 	const known = new Map(Object.entries(steps));
 	const upcast = (event: DomainEvent): DomainEvent => {
 		let current = event;
-		for (let step = known.get(current.type); step; step = known.get(current.type)) {
+		for (
+			let step = known.get(current.type);
+			step;
+			step = known.get(current.type)
+		) {
 			current = { ...current, ...step(current.data) };
 		}
 		return current;

@@ -599,22 +599,18 @@ export function httpClientContract(
 						unsent: true,
 					});
 					expect(there.requests).toHaveLength(0);
-					const plain = await vendor(() => {});
-					const silent = createServer((socket) =>
-						socket.end("no TLS here\r\n\r\n"),
-					);
+					const plain = createServer((socket) => {
+						socket.on("error", () => {});
+						socket.resume().end("no TLS here\r\n\r\n");
+					});
 					await new Promise<void>((resolve) =>
-						silent.listen(0, "127.0.0.1", resolve),
+						plain.listen(0, "127.0.0.1", resolve),
 					);
-					const { port } = silent.address() as { port: number };
+					const { port } = plain.address() as { port: number };
 					expect(
 						await fault(send(client(), `https://127.0.0.1:${port}/`)),
-					).toMatchObject({
-						code: "upstream/connect",
-						unsent: true,
-					});
-					await new Promise((resolve) => silent.close(resolve));
-					expect(plain.requests).toHaveLength(0);
+					).toMatchObject({ code: "upstream/connect", unsent: true });
+					plain.close();
 				},
 			);
 
@@ -813,7 +809,9 @@ export function httpClientContract(
 				});
 				expect(await Promise.all(at)).toEqual([[], [], [], []]);
 				// A connection that no request was sent on may be kept.
-				await expect.poll(() => there.closed).toBeGreaterThanOrEqual(there.requests.length);
+				await expect
+					.poll(() => there.closed)
+					.toBeGreaterThanOrEqual(there.requests.length);
 				expect(there.requests.length).toBeGreaterThan(0);
 			});
 
@@ -846,7 +844,7 @@ export function httpClientContract(
 					by,
 					there.url,
 					{},
-					{ head: () => queueMicrotask(() => inHead.call.abort()) },
+					{ head: () => inHead.call.abort() },
 				);
 				const inData = send(
 					by,

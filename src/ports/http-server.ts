@@ -43,7 +43,10 @@ export interface Listening {
 }
 
 /** Answers one request. A throw or a rejection is answered 500 `http/internal` without detail, and the server lives. */
-export type HttpHandler = (request: HttpRequest, response: HttpResponse) => void | Promise<void>;
+export type HttpHandler = (
+	request: HttpRequest,
+	response: HttpResponse,
+) => void | Promise<void>;
 
 export interface HttpRequest {
 	readonly method: string;

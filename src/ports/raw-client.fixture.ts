@@ -71,7 +71,8 @@ export async function rawClient(port: number): Promise<RawClient> {
 				return at < 0 ? -1 : at + text.length;
 			});
 			const seen = bytes.toString("latin1");
-			if (!seen.startsWith("HTTP/")) bodySoFar = Buffer.concat([bodySoFar, bytes]);
+			if (!seen.startsWith("HTTP/"))
+				bodySoFar = Buffer.concat([bodySoFar, bytes]);
 			return seen;
 		},
 		async answer() {
@@ -107,7 +108,10 @@ function unchunk(bytes: Buffer): Buffer {
 	let at = 0;
 	for (;;) {
 		const line = bytes.indexOf("\r\n", at);
-		const size = Number.parseInt(bytes.subarray(at, line).toString("latin1"), 16);
+		const size = Number.parseInt(
+			bytes.subarray(at, line).toString("latin1"),
+			16,
+		);
 		if (line < 0 || !(size > 0)) return Buffer.concat(chunks);
 		chunks.push(bytes.subarray(line + 2, line + 2 + size));
 		at = line + 2 + size + 2;

@@ -80,7 +80,10 @@ export function callers(
 						account: "a",
 						...(random.chance(0.85) && { key: key() }),
 						amount,
-						...(random.chance(0.3) && { atLeast: random.below(amount + 1) }),
+						...(random.chance(0.3) && {
+							atLeast: random.below(amount + 1),
+							pressing: random.chance(0.5),
+						}),
 						expires: now + random.between(1, 48) * hour,
 						holder: "studio",
 						substrate: "acme/m1",

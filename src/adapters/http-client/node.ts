@@ -1,21 +1,13 @@
 import {
 	type ClientRequest,
 	type ClientRequestArgs,
-	Agent as PlainAgent,
 	type IncomingMessage,
+	Agent as PlainAgent,
 	request as plainRequest,
 } from "node:http";
 import { Agent as SecureAgent, request as secureRequest } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex, Transform } from "node:stream";
-import type { TLSSocket } from "node:tls";
-import {
-	createBrotliDecompress,
-	createGunzip,
-	createInflate,
-	createInflateRaw,
-	createZstdDecompress,
-} from "node:zlib";
 import type {
 	HttpClient,
 	Timeouts,
@@ -23,7 +15,9 @@ import type {
 	UpstreamRequest,
 	UpstreamSink,
 } from "../../ports/http-client.ts";
+import { CallTimer } from "./call-timer.ts";
 import { type Origin, originOf, ownHeaders } from "./request-rules.ts";
+import { packedAs, unpack } from "./unpacking.ts";
 
 export interface NodeHttpClientOptions {
 	/** Connections to one origin at once; further calls wait, within their time to connect. */
@@ -44,10 +38,6 @@ export interface NodeHttpClientOptions {
 	readonly authorities?: readonly string[];
 }
 
-/** How many times its size a compressed answer may have, once past its first mebibyte. */
-const unpackedRatio = 200;
-const ratioFreeBytes = 1 << 20;
-
 /** Requests up to this size travel as one string with their head: one write instead of a gathered one. */
 const joinBytes = 16_384;
 
@@ -58,7 +48,9 @@ const joinBytes = 16_384;
  * Nothing is sent a second time here. A reused connection may turn out dead, but then its bytes
  * had been handed over, and the vendor may have acted on them: `upstream/reset`, `unsent` false.
  */
-export function nodeHttpClient(options: NodeHttpClientOptions = {}): HttpClient {
+export function nodeHttpClient(
+	options: NodeHttpClientOptions = {},
+): HttpClient {
 	const pool: Pool = {
 		closed: false,
 		idleMilliseconds: options.idleMilliseconds ?? 4_000,
@@ -90,7 +82,8 @@ export function nodeHttpClient(options: NodeHttpClientOptions = {}): HttpClient 
 			const call = new Call(pool, request.timeouts, sink);
 			const origin = originOf(request.url, origins);
 			if (origin) call.start(request, origin, origin.secure ? secure : plain);
-			else call.refuse("The address of the vendor is not an http or https URL.");
+			else
+				call.refuse("The address of the vendor is not an http or https URL.");
 			return call;
 		},
 		close() {
@@ -121,7 +114,8 @@ type PooledSocket = Socket & {
  * timer for each connection would have to be set and taken back with every call.
  */
 function patient<T extends PlainAgent>(agent: T, pool: Pool): T {
-	agent.keepSocketAlive = (socket: Duplex) => keep(pool, socket as PooledSocket);
+	agent.keepSocketAlive = (socket: Duplex) =>
+		keep(pool, socket as PooledSocket);
 	// All else that tells connections apart is the same for every call of a client.
 	agent.getName = (target) => `${target?.host}:${target?.port}`;
 	pool.agents.push(agent);
@@ -131,13 +125,20 @@ function patient<T extends PlainAgent>(agent: T, pool: Pool): T {
 function keep(pool: Pool, socket: PooledSocket): boolean {
 	if (pool.closed) return false;
 	const hint = socket._httpMessage?.res?.headers["keep-alive"];
-	const said = typeof hint === "string" ? /timeout=(\d{1,6})/i.exec(hint)?.[1] : undefined;
+	const said =
+		typeof hint === "string" ? /timeout=(\d{1,6})/i.exec(hint)?.[1] : undefined;
 	// A second less than said, for the way of our next request to the vendor.
-	const kept = said === undefined ? pool.idleMilliseconds : Math.min(600, Number(said) - 1) * 1_000;
+	const kept =
+		said === undefined
+			? pool.idleMilliseconds
+			: Math.min(600, Number(said) - 1) * 1_000;
 	if (kept <= 0) return false;
 	socket[idleUntil] = performance.now() + kept;
 	socket.unref();
-	pool.sweeper ??= setInterval(() => sweep(pool, performance.now()), 500).unref();
+	pool.sweeper ??= setInterval(
+		() => sweep(pool, performance.now()),
+		500,
+	).unref();
 	return true;
 }
 
@@ -157,39 +158,37 @@ function sweep(pool: Pool, now: number): void {
 	pool.sweeper = undefined;
 }
 
-type Phase = "connect" | "send" | "firstByte" | "idle";
-
 /**
- * One call. A class with shared listeners because this is the hot path: a call costs one
- * allocation, one timer and one closure (the header look-up).
+ * One call. A class with shared listeners because this is the hot path: a call costs few
+ * allocations, one timer and two closures (the header look-up and the time limit).
  */
 class Call implements UpstreamCall {
 	readonly #pool: Pool;
-	readonly #timeouts: Timeouts;
 	readonly #sink: UpstreamSink;
-	readonly #started = performance.now();
+	readonly #timer: CallTimer;
 	#request: ClientRequest | undefined;
 	#answer: IncomingMessage | undefined;
 	#encoding: string | undefined;
 	#unpacker: Transform | undefined;
-	#unpacked = 0;
-	#timer: NodeJS.Timeout | undefined;
-	#due = Number.POSITIVE_INFINITY;
-	#phase: Phase = "connect";
-	#since = this.#started;
 	#large = false;
 	#paused = false;
 	#over = false;
 
 	constructor(pool: Pool, timeouts: Timeouts, sink: UpstreamSink) {
 		this.#pool = pool;
-		this.#timeouts = timeouts;
 		this.#sink = sink;
+		this.#timer = new CallTimer(timeouts, (code, message) => {
+			this.#fail(code, message);
+		});
 	}
 
-	start({ method, url, headers, body }: UpstreamRequest, origin: Origin, agent: PlainAgent): void {
+	start(
+		{ method, url, headers, body }: UpstreamRequest,
+		origin: Origin,
+		agent: PlainAgent,
+	): void {
 		const size = body?.length ?? 0;
-		let request: ClientRequest & { [callOf]?: Call };
+		let request: ClientRequest & Owned;
 		try {
 			request = (origin.secure ? secureRequest : plainRequest)({
 				agent,
@@ -203,7 +202,9 @@ class Call implements UpstreamCall {
 				joinDuplicateHeaders: true,
 			} as ClientRequestArgs);
 		} catch {
-			this.refuse("The request has a method, path or header that HTTP cannot carry.");
+			this.refuse(
+				"The request has a method, path or header that HTTP cannot carry.",
+			);
 			return;
 		}
 		this.#request = request;
@@ -219,7 +220,6 @@ class Call implements UpstreamCall {
 			request.on("finish", onSent);
 			request.end(body);
 		}
-		this.#arm(Math.min(this.#timeouts.connect, this.#timeouts.total));
 	}
 
 	/** Nothing was sent and nothing can be. */
@@ -232,54 +232,64 @@ class Call implements UpstreamCall {
 	}
 
 	pause(): void {
+		if (this.#over) return;
 		this.#paused = true;
+		this.#timer.pause();
 		(this.#unpacker ?? this.#answer)?.pause();
 	}
 
 	resume(): void {
-		if (!this.#paused) return;
+		if (this.#over || !this.#paused) return;
 		this.#paused = false;
+		this.#timer.resume();
 		(this.#unpacker ?? this.#answer)?.resume();
-		if (this.#answer && !this.#over) this.#await("idle");
 	}
 
 	/** A connection was found or begun. */
 	assigned(socket: Socket & { secureConnecting?: boolean }): void {
 		if (socket.connecting || socket.secureConnecting) {
-			socket.once("encrypted" in socket ? "secureConnect" : "connect", () => this.#connected());
+			const stands = "encrypted" in socket ? "secureConnect" : "connect";
+			socket.once(stands, () => this.#connected());
 		} else this.#connected();
 	}
 
 	#connected(): void {
-		if (this.#phase === "connect") this.#await(this.#large ? "send" : "firstByte");
+		this.#timer.enter(this.#large ? "send" : "firstByte");
 	}
 
 	sent(): void {
-		if (this.#phase === "send") this.#await("firstByte");
+		if (this.#timer.phase === "send") this.#timer.enter("firstByte");
 	}
 
-	answered(answer: IncomingMessage & { [callOf]?: Call }): void {
+	answered(answer: IncomingMessage & Owned): void {
 		if (this.#over) return;
 		this.#answer = answer;
 		answer[callOf] = this;
 		answer.on("error", onError);
 		answer.on("data", onData);
 		answer.on("end", onEnd);
-		this.#await("idle");
-		const encoding = answer.headers["content-encoding"]?.trim().toLowerCase();
-		if (encoding && encoding !== "identity") this.#encoding = encoding;
-		this.#sink.head(answer.statusCode ?? 0, (name) => {
-			if (this.#encoding && (name === "content-encoding" || name === "content-length")) return;
-			const value = answer.headers[name];
-			if (typeof value === "string") return value;
-			return Array.isArray(value) ? value.join(", ") : undefined;
-		});
+		this.#timer.enter("idle");
+		this.#encoding = packedAs(answer.headers["content-encoding"]);
+		this.#sink.head(answer.statusCode ?? 0, (name) => this.#header(name));
 		if (this.#paused) answer.pause();
+	}
+
+	#header(name: string): string | undefined {
+		// Said of the body as it was sent, not as we hand it on.
+		if (
+			this.#encoding &&
+			(name === "content-encoding" || name === "content-length")
+		)
+			return undefined;
+		const value = this.#answer?.headers[name];
+		// Names such as `constructor` reach the prototype: only what was sent counts.
+		if (typeof value === "string") return value;
+		return Array.isArray(value) ? value.join(", ") : undefined;
 	}
 
 	received(chunk: Uint8Array): void {
 		if (this.#over) return;
-		this.#since = performance.now();
+		this.#timer.touch();
 		if (this.#encoding === undefined) {
 			this.#sink.data(chunk);
 			return;
@@ -288,37 +298,24 @@ class Call implements UpstreamCall {
 		if (this.#unpacker && !this.#unpacker.write(chunk)) this.#answer?.pause();
 	}
 
-	/** Made with the first bytes, as an answer without a body has nothing to unpack. */
 	#unpackerFor(encoding: string, first: Uint8Array): Transform | undefined {
-		const unpacker = unpackers[encoding]?.(first);
-		if (!unpacker) {
-			this.#fail("upstream/protocol", "The vendor sent an encoding that nobody asked for.");
-			return undefined;
-		}
-		unpacker.on("data", (chunk: Uint8Array) => {
-			if (this.#over) return;
-			this.#unpacked += chunk.length;
-			if (
-				this.#unpacked > this.#pool.unpackedBytes ||
-				(this.#unpacked > ratioFreeBytes &&
-					this.#unpacked > unpackedRatio * (unpacker as Transform & { bytesWritten: number }).bytesWritten)
-			) {
-				this.#fail("upstream/protocol", "The vendor's compressed answer unpacks to too much.");
-				return;
-			}
-			this.#sink.data(chunk);
+		const broken = (message: string) =>
+			this.#fail("upstream/protocol", message);
+		const unpacker = unpack(encoding, first, this.#pool.unpackedBytes, {
+			data: (chunk) => {
+				if (!this.#over) this.#sink.data(chunk);
+			},
+			end: () => this.#end(),
+			broken,
+			drain: () => this.#answer?.resume(),
 		});
-		unpacker.on("drain", () => this.#answer?.resume());
-		unpacker.on("end", () => this.#end());
-		unpacker.on("error", () => {
-			this.#fail("upstream/protocol", "The vendor's compressed answer cannot be unpacked.");
-		});
-		if (this.#paused) unpacker.pause();
+		if (!unpacker) broken("The vendor sent an encoding that nobody asked for.");
+		else if (this.#paused) unpacker.pause();
 		return unpacker;
 	}
 
-	/** The answer is whole. */
-	receivedAll(): void {
+	/** The answer has arrived whole. */
+	arrived(): void {
 		if (this.#unpacker) this.#unpacker.end();
 		else this.#end();
 	}
@@ -327,25 +324,34 @@ class Call implements UpstreamCall {
 		if (this.#finish()) this.#sink.end();
 	}
 
-	lost(error: NodeJS.ErrnoException | undefined): void {
-		if (this.#over) return;
-		if (this.#phase === "connect") {
-			this.#fail("upstream/connect", `No connection to the vendor (${error?.code ?? "closed"}).`);
-		} else if (error?.code?.startsWith("HPE_")) {
-			this.#fail("upstream/protocol", `The vendor's answer is not sound HTTP (${error.code}).`);
-		} else {
-			this.#fail("upstream/reset", `The connection to the vendor was lost (${error?.code ?? "closed"}).`);
-		}
-	}
-
-	/** The request is done with its connection: a fault, unless the answer still waits to be read. */
+	/** The request is done with its connection: a fault, unless the answer only waits to be read. */
 	closed(): void {
 		if (!this.#answer?.complete) this.lost(undefined);
 	}
 
+	lost(error: NodeJS.ErrnoException | undefined): void {
+		const reason = error?.code ?? "closed";
+		if (this.#timer.phase === "connect") {
+			this.#fail(
+				"upstream/connect",
+				`No connection to the vendor (${reason}).`,
+			);
+		} else if (reason.startsWith("HPE_")) {
+			this.#fail(
+				"upstream/protocol",
+				`The vendor's answer is not sound HTTP (${reason}).`,
+			);
+		} else {
+			this.#fail(
+				"upstream/reset",
+				`The connection to the vendor was lost (${reason}).`,
+			);
+		}
+	}
+
 	#fail(code: string, message: string): void {
 		// The request's bytes are handed to the connection only once it stands.
-		const unsent = this.#phase === "connect";
+		const unsent = this.#timer.phase === "connect";
 		if (!this.#finish()) return;
 		this.#request?.destroy();
 		this.#sink.fail({ code, message, unsent });
@@ -355,57 +361,12 @@ class Call implements UpstreamCall {
 	#finish(): boolean {
 		if (this.#over) return false;
 		this.#over = true;
-		clearTimeout(this.#timer);
-		if (this.#unpacker && !this.#unpacker.readableEnded) this.#unpacker.destroy();
+		this.#timer.stop();
+		if (this.#unpacker && !this.#unpacker.readableEnded)
+			this.#unpacker.destroy();
 		return true;
 	}
-
-	#await(phase: Phase): void {
-		this.#phase = phase;
-		this.#since = performance.now();
-		if (this.#phaseEnds() < this.#due) {
-			clearTimeout(this.#timer);
-			this.#arm(this.#phaseEnds() - this.#since);
-		}
-	}
-
-	/** A slow client is not the vendor's silence, and a long request is bounded by the whole alone. */
-	#phaseEnds(): number {
-		if (this.#phase === "send" || this.#paused) return Number.POSITIVE_INFINITY;
-		return this.#since + this.#timeouts[this.#phase];
-	}
-
-	/** One timer for all four limits: set anew when it rings, not whenever something arrives. */
-	#arm(milliseconds: number): void {
-		if (this.#over) return;
-		this.#due = performance.now() + milliseconds;
-		this.#timer = setTimeout(onTimer, Math.min(Math.max(1, milliseconds), longestTimer), this);
-	}
-
-	rang(): void {
-		const now = performance.now();
-		const phaseEnds = this.#phaseEnds();
-		const totalEnds = this.#started + this.#timeouts.total;
-		// A timer may ring a fraction of a millisecond early.
-		if (Math.min(phaseEnds, totalEnds) > now + 1) {
-			this.#arm(Math.min(phaseEnds, totalEnds) - now);
-		} else if (phaseEnds < totalEnds) {
-			const [code, message] = silences[this.#phase as keyof typeof silences];
-			this.#fail(code, message);
-		} else {
-			this.#fail("upstream/total-timeout", "The call took longer than it may in all.");
-		}
-	}
 }
-
-const longestTimer = 2_147_483_647;
-
-const silences = {
-	connect: ["upstream/connect-timeout", "The connection to the vendor did not stand in time."],
-	send: ["upstream/total-timeout", "The request could not be sent in time."],
-	firstByte: ["upstream/first-byte-timeout", "The vendor did not begin to answer in time."],
-	idle: ["upstream/idle-timeout", "The vendor fell silent in the middle of its answer."],
-} as const;
 
 const callOf = Symbol("call");
 interface Owned {
@@ -425,7 +386,7 @@ function onData(this: Owned, chunk: Uint8Array): void {
 	this[callOf]?.received(chunk);
 }
 function onEnd(this: Owned): void {
-	this[callOf]?.receivedAll();
+	this[callOf]?.arrived();
 }
 function onError(this: Owned, error: NodeJS.ErrnoException): void {
 	this[callOf]?.lost(error);
@@ -434,19 +395,6 @@ function onError(this: Owned, error: NodeJS.ErrnoException): void {
 function onClose(this: Owned): void {
 	this[callOf]?.closed();
 }
-function onTimer(call: Call): void {
-	call.rang();
-}
-
-const unpackers: Readonly<Record<string, (first: Uint8Array) => Transform>> = {
-	gzip: () => createGunzip(),
-	"x-gzip": () => createGunzip(),
-	// Said of both, with the wrapping of zlib and without; the first byte tells.
-	deflate: (first) => (((first[0] ?? 8) & 15) === 8 ? createInflate() : createInflateRaw()),
-	br: () => createBrotliDecompress(),
-	zstd: () => createZstdDecompress(),
-};
-
 function latin1(chunk: Uint8Array): string {
 	const bytes =
 		chunk instanceof Buffer

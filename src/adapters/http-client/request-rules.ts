@@ -27,7 +27,12 @@ export function originOf(
 	let end = start;
 	for (; end < url.length; end++) {
 		const character = url.charCodeAt(end);
-		if (character === 47 /* / */ || character === 63 /* ? */ || character === 35 /* # */) break;
+		if (
+			character === 47 /* / */ ||
+			character === 63 /* ? */ ||
+			character === 35 /* # */
+		)
+			break;
 	}
 	const text = url.slice(0, end);
 	let origin = known.get(text);
@@ -41,7 +46,8 @@ export function originOf(
 
 function parseOrigin(text: string): Origin | undefined {
 	const parsed = URL.parse(text);
-	if (!parsed || !/^https?:$/.test(parsed.protocol) || !parsed.hostname) return undefined;
+	if (!parsed || !/^https?:$/.test(parsed.protocol) || !parsed.hostname)
+		return undefined;
 	// A name and password in an address would end up in places that show addresses.
 	if (parsed.username || parsed.password) return undefined;
 	const secure = parsed.protocol === "https:";
@@ -72,7 +78,8 @@ export function ownHeaders(
 	for (const name in headers) {
 		if (!ours.has(name.toLowerCase())) flat.push(name, headers[name] as string);
 	}
-	if (size > 0 || (method !== "GET" && method !== "HEAD")) flat.push("content-length", String(size));
+	if (size > 0 || (method !== "GET" && method !== "HEAD"))
+		flat.push("content-length", String(size));
 	return flat;
 }
 

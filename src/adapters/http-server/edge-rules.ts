@@ -7,7 +7,10 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const value = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** Throws `http/bad-head` for what would let a value break out of its header. */
-export function checkHead(status: number, headers: Readonly<Record<string, string>>): void {
+export function checkHead(
+	status: number,
+	headers: Readonly<Record<string, string>>,
+): void {
 	if (!Number.isInteger(status) || status < 200 || status > 599) {
 		throw new Fault("http/bad-head", `${status} is not a status of an answer.`);
 	}
@@ -52,7 +55,9 @@ export function faultAnswer(
 ): { status: number; code: string; message: string } | undefined {
 	if (!(error instanceof Fault)) return undefined;
 	const status = requestFaults[error.code];
-	return status === undefined ? undefined : { status, code: error.code, message: error.message };
+	return status === undefined
+		? undefined
+		: { status, code: error.code, message: error.message };
 }
 
 const requestFaults: Readonly<Record<string, number>> = {

@@ -17,7 +17,12 @@ import type {
 	Listening,
 	ListenOptions,
 } from "../../ports/http-server.ts";
-import { checkHead, faultAnswer, listenFault, splitTarget } from "./edge-rules.ts";
+import {
+	checkHead,
+	faultAnswer,
+	listenFault,
+	splitTarget,
+} from "./edge-rules.ts";
 
 /** How long a connection that is closed over an unread body is still listened to, so that the client reads the answer. */
 const lingerMilliseconds = 1_000;
@@ -117,19 +122,28 @@ function serve(server: Server, edge: Edge): Sockets {
 		socket.on("close", () => sockets.accepted.delete(socket));
 	});
 	const secure = "setSecureContext" in server;
-	server.on(secure ? "secureConnection" : "connection", (socket: EdgeSocket) => {
-		const connection = new Connection(socket);
-		socket[connectionOf] = connection;
-		sockets.speaking.add(socket);
-		socket.on("close", () => {
-			sockets.speaking.delete(socket);
-			for (const exchange of connection.open) exchange.gone();
-		});
-	});
+	server.on(
+		secure ? "secureConnection" : "connection",
+		(socket: EdgeSocket) => {
+			const connection = new Connection(socket);
+			socket[connectionOf] = connection;
+			sockets.speaking.add(socket);
+			socket.on("close", () => {
+				sockets.speaking.delete(socket);
+				for (const exchange of connection.open) exchange.gone();
+			});
+		},
+	);
 
-	server.on("request", (request, response) => answer(edge, request, response, false));
-	server.on("checkContinue", (request, response) => answer(edge, request, response, true));
-	server.on("connect", (_request, socket) => refuse(socket as Socket, 405, "http/method-refused"));
+	server.on("request", (request, response) =>
+		answer(edge, request, response, false),
+	);
+	server.on("checkContinue", (request, response) =>
+		answer(edge, request, response, true),
+	);
+	server.on("connect", (_request, socket) =>
+		refuse(socket as Socket, 405, "http/method-refused"),
+	);
 	server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
 		refuseMalformed(error, socket as EdgeSocket);
 	});
@@ -147,15 +161,26 @@ function answer(
 		connection.socket.destroy();
 		return;
 	}
-	const exchange = new Exchange(edge, connection, request, response, expectsContinue);
+	const exchange = new Exchange(
+		edge,
+		connection,
+		request,
+		response,
+		expectsContinue,
+	);
 	connection.open.push(exchange);
 	if (!exchange.understood) {
-		exchange.refuse(400, "http/malformed", "The request's target, host or framing cannot be used.");
+		exchange.refuse(
+			400,
+			"http/malformed",
+			"The request's target, host or framing cannot be used.",
+		);
 		return;
 	}
 	try {
 		const promise = edge.handler(exchange, exchange);
-		if (promise !== undefined) promise.then(undefined, exchange.fail.bind(exchange));
+		if (promise !== undefined)
+			promise.then(undefined, exchange.fail.bind(exchange));
 	} catch (error) {
 		exchange.fail(error);
 	}
@@ -259,12 +284,14 @@ class Exchange implements HttpRequest, HttpResponse {
 		const headers = request.headers;
 		const length = headers["content-length"];
 		const encoding = headers["transfer-encoding"];
-		this.#length = encoding !== undefined ? Number.POSITIVE_INFINITY : Number(length ?? 0);
+		this.#length =
+			encoding !== undefined ? Number.POSITIVE_INFINITY : Number(length ?? 0);
 		this.method = request.method ?? "GET";
 		const target = splitTarget(request.url ?? "", headers.host);
 		// The parser lets encodings pass that it does not know, and takes the body to be empty.
 		this.understood =
-			target !== undefined && (encoding === undefined || encoding.toLowerCase() === "chunked");
+			target !== undefined &&
+			(encoding === undefined || encoding.toLowerCase() === "chunked");
 		this.path = target?.path ?? "";
 		this.query = target?.query ?? "";
 	}
@@ -305,7 +332,10 @@ class Exchange implements HttpRequest, HttpResponse {
 				"http/unsupported-encoding",
 				"Send the body as it is, without content-encoding.",
 			);
-		} else if (Number.isFinite(this.#length) && this.#length > this.#edge.limits.bodyBytes) {
+		} else if (
+			Number.isFinite(this.#length) &&
+			this.#length > this.#edge.limits.bodyBytes
+		) {
 			this.#bodyFault ??= this.#tooLarge();
 		}
 		if (this.#bodyFault) return Promise.reject(this.#bodyFault);
@@ -336,11 +366,14 @@ class Exchange implements HttpRequest, HttpResponse {
 				if (size === this.#length) settle();
 			});
 			request.on("end", () => {
-				if (this.#length === Number.POSITIVE_INFINITY && !this.#bodyFault) settle();
+				if (this.#length === Number.POSITIVE_INFINITY && !this.#bodyFault)
+					settle();
 			});
 			const settle = () => {
 				this.#rejectBody = undefined;
-				resolve(chunks ? Buffer.concat(chunks, size) : (first ?? new Uint8Array(0)));
+				resolve(
+					chunks ? Buffer.concat(chunks, size) : (first ?? new Uint8Array(0)),
+				);
 			};
 		});
 	}
@@ -363,7 +396,10 @@ class Exchange implements HttpRequest, HttpResponse {
 
 	head(status: number, headers: Readonly<Record<string, string>>): void {
 		if (this.#status !== 0) {
-			throw new Fault("http/head-twice", "The head of this answer was told before.");
+			throw new Fault(
+				"http/head-twice",
+				"The head of this answer was told before.",
+			);
 		}
 		checkHead(status, headers);
 		this.#status = status;
@@ -381,7 +417,10 @@ class Exchange implements HttpRequest, HttpResponse {
 		if (!this.#chunked) return response.write(chunk);
 		// Node would hand head, size, chunk and line ends over as five pieces; one string is much cheaper.
 		if (chunk.length <= joinBytes) {
-			return response.write(`${chunk.length.toString(16)}\r\n${latin1(chunk)}\r\n`, "latin1");
+			return response.write(
+				`${chunk.length.toString(16)}\r\n${latin1(chunk)}\r\n`,
+				"latin1",
+			);
 		}
 		response.write(`${chunk.length.toString(16)}\r\n`, "latin1");
 		response.write(chunk);
@@ -409,13 +448,17 @@ class Exchange implements HttpRequest, HttpResponse {
 	#sendHead(length: number): void {
 		const headers = this.#headers;
 		if (headers === undefined) {
-			throw new Fault("http/head-missing", "Tell the head of an answer before its body.");
+			throw new Fault(
+				"http/head-missing",
+				"Tell the head of an answer before its body.",
+			);
 		}
 		const status = this.#status;
 		const flat: string[] = [];
 		for (const name in headers) {
 			// Framing and the life of the connection are the edge's own business.
-			if (!framing.has(name.toLowerCase())) flat.push(name, headers[name] as string);
+			if (!framing.has(name.toLowerCase()))
+				flat.push(name, headers[name] as string);
 		}
 		const response = this.#response;
 		const bodyless = status === 204 || status === 304;
@@ -426,7 +469,10 @@ class Exchange implements HttpRequest, HttpResponse {
 			if (!this.#request.complete) this.#connection.socket.destroySoon = linger;
 		}
 		const chunked =
-			length < 0 && !bodyless && this.method !== "HEAD" && response.useChunkedEncodingByDefault;
+			length < 0 &&
+			!bodyless &&
+			this.method !== "HEAD" &&
+			response.useChunkedEncodingByDefault;
 		if (chunked) flat.push("Transfer-Encoding", "chunked");
 		response.writeHead(status, flat);
 		if (chunked) {
@@ -465,7 +511,12 @@ class Exchange implements HttpRequest, HttpResponse {
 		if (this.#over) return;
 		if (this.#sent) this.abort();
 		else if (known) this.refuse(known.status, known.code, known.message);
-		else this.refuse(500, "http/internal", "The request failed inside the server.");
+		else
+			this.refuse(
+				500,
+				"http/internal",
+				"The request failed inside the server.",
+			);
 	}
 
 	refuse(status: number, code: string, message: string): void {
@@ -476,7 +527,9 @@ class Exchange implements HttpRequest, HttpResponse {
 
 	/** The connection was lost. */
 	gone(): void {
-		this.breakBody(new Fault("http/aborted", "The client left before its request was read."));
+		this.breakBody(
+			new Fault("http/aborted", "The client left before its request was read."),
+		);
 		if (this.#over) return;
 		this.#over = true;
 		if (!this.#gone) return;
@@ -530,7 +583,10 @@ function linger(this: Socket): void {
 	setTimeout(() => this.destroy(), lingerMilliseconds).unref();
 }
 
-function refuseMalformed(error: NodeJS.ErrnoException, socket: EdgeSocket): void {
+function refuseMalformed(
+	error: NodeJS.ErrnoException,
+	socket: EdgeSocket,
+): void {
 	const connection = socket[connectionOf];
 	if (!connection || error.code === "ECONNRESET" || !socket.writable) {
 		socket.destroy();
@@ -541,7 +597,9 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: EdgeSocket): void
 	if (first) {
 		const refusable = connection.open.length === 1 && first.refusable;
 		if (timedOut && refusable) {
-			first.breakBody(new Fault("http/timeout", "The request did not arrive in time."));
+			first.breakBody(
+				new Fault("http/timeout", "The request did not arrive in time."),
+			);
 			return;
 		}
 		// A status now would be read as the answer to another request.
@@ -553,13 +611,16 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: EdgeSocket): void
 	}
 	connection.last = true;
 	if (timedOut) refuse(socket, 408, "http/timeout");
-	else if (error.code === "HPE_HEADER_OVERFLOW") refuse(socket, 431, "http/headers-too-large");
+	else if (error.code === "HPE_HEADER_OVERFLOW")
+		refuse(socket, 431, "http/headers-too-large");
 	else refuse(socket, 400, "http/malformed");
 }
 
 /** An answer where no request could be read. */
 function refuse(socket: Socket, status: number, code: string): void {
-	const body = JSON.stringify({ error: { code, message: STATUS_CODES[status] } });
+	const body = JSON.stringify({
+		error: { code, message: STATUS_CODES[status] },
+	});
 	socket.destroySoon = linger;
 	socket.write(
 		`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,

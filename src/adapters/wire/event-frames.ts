@@ -152,7 +152,12 @@ export function frameReader(
 		return cut;
 	}
 
+	/** Keeps the incomplete frame, which moves to the start of the store. */
 	function hold(bytes: Buffer, start: number): void {
+		for (let index = 0; start > 0 && index < values.length; index++) {
+			values[index] = Math.max(-1, (values[index] as number) - start);
+			nulls[index] = Math.max(-1, (nulls[index] as number) - start);
+		}
 		const needed = bytes.length - start;
 		if (store.length < needed) {
 			const larger = Buffer.allocUnsafe(
@@ -197,7 +202,8 @@ export function frameReader(
 					oversized = false;
 				} else {
 					const cut = visited(bytes, start, end, true);
-					if (cut) cuts = cuts ? [...cuts, cut] : [cut];
+					if (cut && cuts) cuts.push(cut);
+					else if (cut) cuts = [cut];
 				}
 				start = end;
 				from = end;
@@ -223,7 +229,7 @@ export function frameReader(
 		},
 		end() {
 			if (held === 0 || oversized) return undefined;
-			const bytes = Buffer.from(store.subarray(0, held));
+			const bytes = store.subarray(0, held);
 			held = 0;
 			const cut = visited(bytes, 0, bytes.length, false);
 			if (!removes) return undefined;

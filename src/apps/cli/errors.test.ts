@@ -12,6 +12,10 @@ function thrownBy(work: () => unknown): unknown {
 	throw new Error("It did not throw.");
 }
 
+function fail(code: string): never {
+	throw new Fault(code, "No.");
+}
+
 it.each([
 	[
 		"a refusal",
@@ -41,6 +45,13 @@ it.each([
 		"config/invalid",
 		2,
 	],
+	[
+		"an unsafe way to listen",
+		() => fail("listen/insecure"),
+		"listen/insecure",
+		2,
+	],
+	["a home with nothing in it", () => fail("home/empty"), "home/empty", 1],
 	[
 		"a fault",
 		() => {

@@ -73,12 +73,9 @@ export function usage(
 	return new Fault("cli/usage", message, details ? { details } : {});
 }
 
+/** Some codes say more than the way they came. */
 function exitCodeOf(code: string, otherwise: number): number {
-	if (
-		code.startsWith("cli/usage") ||
-		code.startsWith("config/") ||
-		code.endsWith("/invalid")
-	)
+	if (/^(cli\/usage|config\/.*|listen\/.*|.*\/invalid)$/.test(code))
 		return exitCodes.usage;
-	return otherwise;
+	return code === "home/empty" ? exitCodes.refused : otherwise;
 }

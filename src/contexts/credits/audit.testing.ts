@@ -254,7 +254,7 @@ export function auditHistory(): Audit {
 		command: Extract<CreditsCommand, { type: "hold" }>,
 		now: number,
 	): string | number {
-		const { account, key: id, amount, atLeast } = command;
+		const { account, key: id, amount, atLeast, pressing } = command;
 		if (calls.has(command.call)) return "hold/exists";
 		if (command.expires <= now) return "hold/due-already";
 		if (!accounts.has(account)) return "account/unknown";
@@ -283,7 +283,7 @@ export function auditHistory(): Audit {
 		if (
 			atLeast !== undefined &&
 			atLeast <= room &&
-			Math.min(amount, best) <= room
+			(pressing || Math.min(amount, best) <= room)
 		)
 			return room;
 		const waitable = Math.min(amount, atLeast ?? amount) <= best;

@@ -53,6 +53,7 @@ const asks: fc.Arbitrary<(now: number) => CreditsCommand> = fc.oneof(
 				key: fc.option(key, { nil: undefined, freq: 3 }),
 				amount,
 				atLeast: fc.option(fc.integer({ min: 0, max: 60 })),
+				pressing: fc.boolean(),
 				lasts: fc.integer({ min: 0, max: 30 * hour }),
 				model: fc.constantFrom("m1", "m2"),
 			})

@@ -793,6 +793,18 @@ describe("holds that take what is there", () => {
 			.when(hold(120, { atLeast: 110 }))
 			.then(refusal("credits/insufficient", { waitable: false, holds: 1 }));
 	});
+	it("are shrunk beside other holds when the caller has waited enough, and no further than it makes sense", () => {
+		const busy = given(credits, [...funded, held("a", 50)]);
+		busy
+			.when(hold(80, { atLeast: 10, pressing: true }))
+			.then([held("next", 50)]);
+		busy
+			.when(hold(80, { atLeast: 51, pressing: true }))
+			.then(refusal("credits/insufficient", { waitable: true }));
+		busy
+			.when(hold(80, { pressing: true }))
+			.then(refusal("credits/insufficient", { waitable: true }));
+	});
 	it("are shrunk beside other holds when waiting would change nothing", () => {
 		given(credits, [
 			opened("main", { request: 20 }),

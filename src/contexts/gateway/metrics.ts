@@ -30,41 +30,54 @@ const bounds = [
 /** Label values come from a closed set but for a few: beyond this many series a counter stops growing. */
 const seriesPerName = 2_000;
 
+interface Counter {
+	readonly labels: string;
+	value: number;
+}
+
+interface Histogram {
+	readonly labels: string;
+	readonly counts: number[];
+	sum: number;
+	count: number;
+}
+
 export function openMetrics(): Metrics {
-	const counters = new Map<string, Map<string, number>>();
-	const histograms = new Map<
-		string,
-		Map<string, { counts: number[]; sum: number; count: number }>
-	>();
+	const counters = new Map<string, Map<string, Counter>>();
+	const histograms = new Map<string, Map<string, Histogram>>();
 	const gauges = new Map<string, { help: string; read: () => number }>();
 
 	function series<T>(
 		all: Map<string, Map<string, T>>,
 		name: string,
 		labels: Labels,
-		make: () => T,
-	): [Map<string, T>, string, T | undefined] {
-		let byLabels = all.get(name);
-		if (!byLabels) {
-			byLabels = new Map();
-			all.set(name, byLabels);
+		make: (labels: string) => T,
+	): T | undefined {
+		let known = all.get(name);
+		if (!known) {
+			known = new Map();
+			all.set(name, known);
 		}
-		const key = labelText(labels);
-		let value = byLabels.get(key);
-		if (value === undefined && byLabels.size < seriesPerName) {
-			value = make();
-			byLabels.set(key, value);
+		const key = Object.values(labels).join("\n");
+		let one = known.get(key);
+		if (one === undefined && known.size < seriesPerName) {
+			one = make(labelText(labels));
+			known.set(key, one);
 		}
-		return [byLabels, key, value];
+		return one;
 	}
 
 	return {
 		count(name, labels, by = 1) {
-			const [byLabels, key, value] = series(counters, name, labels, () => 0);
-			if (value !== undefined) byLabels.set(key, value + by);
+			const counter = series(counters, name, labels, (text) => ({
+				labels: text,
+				value: 0,
+			}));
+			if (counter) counter.value += by;
 		},
 		observe(name, labels, milliseconds) {
-			const [, , histogram] = series(histograms, name, labels, () => ({
+			const histogram = series(histograms, name, labels, (text) => ({
+				labels: text,
 				counts: bounds.map(() => 0),
 				sum: 0,
 				count: 0,
@@ -80,20 +93,18 @@ export function openMetrics(): Metrics {
 		},
 		render() {
 			const lines: string[] = [];
-			for (const [name, byLabels] of counters) {
-				lines.push(
-					`# HELP ${name} ${help[name] ?? name}`,
-					`# TYPE ${name} counter`,
-				);
-				for (const [labels, value] of byLabels)
-					lines.push(`${name}${labels && `{${labels}}`} ${value}`);
+			const begin = (name: string, type: string, text?: string): void => {
+				lines.push(`# HELP ${name} ${text ?? help[name] ?? name}`);
+				lines.push(`# TYPE ${name} ${type}`);
+			};
+			for (const [name, known] of counters) {
+				begin(name, "counter");
+				for (const { labels, value } of known.values())
+					lines.push(`${name}${braced(labels)} ${value}`);
 			}
-			for (const [name, byLabels] of histograms) {
-				lines.push(
-					`# HELP ${name} ${help[name] ?? name}`,
-					`# TYPE ${name} histogram`,
-				);
-				for (const [labels, { counts, sum, count }] of byLabels) {
+			for (const [name, known] of histograms) {
+				begin(name, "histogram");
+				for (const { labels, counts, sum, count } of known.values()) {
 					const front = labels && `${labels},`;
 					let below = 0;
 					bounds.forEach((bound, index) => {
@@ -101,35 +112,31 @@ export function openMetrics(): Metrics {
 						lines.push(`${name}_bucket{${front}le="${bound / 1000}"} ${below}`);
 					});
 					lines.push(`${name}_bucket{${front}le="+Inf"} ${count}`);
-					lines.push(
-						`${name}_sum${labels && `{${labels}}`} ${sum / 1000}`,
-						`${name}_count${labels && `{${labels}}`} ${count}`,
-					);
+					lines.push(`${name}_sum${braced(labels)} ${sum / 1000}`);
+					lines.push(`${name}_count${braced(labels)} ${count}`);
 				}
 			}
-			for (const [name, { help: text, read }] of gauges)
-				lines.push(
-					`# HELP ${name} ${text}`,
-					`# TYPE ${name} gauge`,
-					`${name} ${read()}`,
-				);
+			for (const [name, gauge] of gauges) {
+				begin(name, "gauge", gauge.help);
+				lines.push(`${name} ${gauge.read()}`);
+			}
 			return `${lines.join("\n")}\n`;
 		},
 	};
 }
 
-const rendered = new WeakMap<Labels, string>();
+function braced(labels: string): string {
+	return labels && `{${labels}}`;
+}
 
 function labelText(labels: Labels): string {
-	let text = rendered.get(labels);
-	if (text === undefined) {
-		text = Object.entries(labels)
-			.map(
-				([name, value]) =>
-					`${name}="${value.replace(/[\\"\n]/g, (character) => (character === "\n" ? "\\n" : `\\${character}`))}"`,
-			)
-			.join(",");
-		rendered.set(labels, text);
-	}
-	return text;
+	return Object.entries(labels)
+		.map(([name, value]) => `${name}="${escapeLabel(value)}"`)
+		.join(",");
+}
+
+function escapeLabel(value: string): string {
+	return value.replace(/[\\"\n]/g, (character) =>
+		character === "\n" ? "\\n" : `\\${character}`,
+	);
 }

@@ -30,7 +30,11 @@ export interface SignedCheckpoint extends Checkpoint {
 }
 
 /** The log's commitment to its first `size` events, signed: a C2SP tlog-checkpoint. */
-export function signCheckpoint(checkpoint: Checkpoint, signer: Signer, digest: Digest): string {
+export function signCheckpoint(
+	checkpoint: Checkpoint,
+	signer: Signer,
+	digest: Digest,
+): string {
 	const { origin, size, root } = checkpoint;
 	const text = formatCheckpoint(checkpoint);
 	if (!isKeyName(origin) || !parseCheckpoint(text)) {
@@ -46,7 +50,9 @@ export function signCheckpoint(checkpoint: Checkpoint, signer: Signer, digest: D
 
 /** The text by which others are told whose checkpoints to believe. */
 export function signerKey(signer: Signer, digest: Digest): string {
-	return formatVerifierKey(verifierKey(signer.name, signer.publicKey, digest.bytes));
+	return formatVerifierKey(
+		verifierKey(signer.name, signer.publicKey, digest.bytes),
+	);
 }
 
 /**
@@ -56,31 +62,49 @@ export function signerKey(signer: Signer, digest: Digest): string {
  * Refusals: `checkpoint/bad-key`, `checkpoint/malformed`, `checkpoint/not-trusted`,
  * `checkpoint/bad-signature`, `checkpoint/other-log`.
  */
-export function openCheckpoint(note: string, trust: Trust, origin?: string): Outcome<SignedCheckpoint> {
+export function openCheckpoint(
+	note: string,
+	trust: Trust,
+	origin?: string,
+): Outcome<SignedCheckpoint> {
 	const keys: VerifierKey[] = [];
 	for (const text of trust.keys) {
 		const key = parseVerifierKey(text, trust.digest.bytes);
-		if (!key) return refuse("checkpoint/bad-key", `"${text}" is no verifier key (name+id+key).`);
+		if (!key)
+			return refuse(
+				"checkpoint/bad-key",
+				`"${text}" is no verifier key (name+id+key).`,
+			);
 		keys.push(key);
 	}
 	const parsed = parseNote(note);
 	const checkpoint = parsed && parseCheckpoint(parsed.text);
-	if (!checkpoint) return refuse("checkpoint/malformed", "This is no signed checkpoint.");
+	if (!checkpoint)
+		return refuse("checkpoint/malformed", "This is no signed checkpoint.");
 	const message = toUtf8(parsed.text);
 	let signedBy: string | undefined;
 	for (const { name, id, signature } of parsed.signatures) {
 		const key = keys.find((key) => key.name === name && key.id === id);
 		if (!key) continue;
 		if (!trust.verify(message, signature, key.publicKey)) {
-			return refuse("checkpoint/bad-signature", `The checkpoint at ${checkpoint.size} was not signed by ${name}.`);
+			return refuse(
+				"checkpoint/bad-signature",
+				`The checkpoint at ${checkpoint.size} was not signed by ${name}.`,
+			);
 		}
 		signedBy ??= formatVerifierKey(key);
 	}
 	if (signedBy === undefined) {
-		return refuse("checkpoint/not-trusted", `The checkpoint at ${checkpoint.size} bears no signature by a trusted key.`);
+		return refuse(
+			"checkpoint/not-trusted",
+			`The checkpoint at ${checkpoint.size} bears no signature by a trusted key.`,
+		);
 	}
 	if (origin !== undefined && checkpoint.origin !== origin) {
-		return refuse("checkpoint/other-log", `The checkpoint is of the log ${checkpoint.origin}, not of ${origin}.`);
+		return refuse(
+			"checkpoint/other-log",
+			`The checkpoint is of the log ${checkpoint.origin}, not of ${origin}.`,
+		);
 	}
 	return accept({ ...checkpoint, signedBy });
 }

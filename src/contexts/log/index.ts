@@ -1,7 +1,41 @@
-export { openCheckpoint, type SignedCheckpoint, signCheckpoint, signerKey, type Trust } from "./checkpoint.ts";
-export { type Deciders, type Head, type HeadOptions, type Intent, openHead, type Recorded } from "./head.ts";
-export { type ExportOptions, exportLog, type ImportOptions, importLog } from "./portable.ts";
-export { openProjector, type Projector, type ProjectorOptions } from "./projector.ts";
-export { checkProof, type ProofBundle, type ProveOptions, type Proved, proveEvent } from "./prove.ts";
+export {
+	openCheckpoint,
+	type SignedCheckpoint,
+	signCheckpoint,
+	signerKey,
+	type Trust,
+} from "./checkpoint.ts";
+export {
+	type Deciders,
+	type Head,
+	type HeadOptions,
+	type Intent,
+	openHead,
+	type Recorded,
+} from "./head.ts";
+export {
+	type ExportOptions,
+	exportLog,
+	type ImportOptions,
+	importLog,
+} from "./portable.ts";
+export {
+	openProjector,
+	type Projector,
+	type ProjectorOptions,
+} from "./projector.ts";
+export {
+	checkProof,
+	type ProofBundle,
+	type Proved,
+	type ProveOptions,
+	proveEvent,
+} from "./prove.ts";
 export { type LogTree, openTree, type TreeOptions } from "./tree.ts";
-export { type Audit, type Finding, type FindingCode, type VerifyOptions, verifyLog } from "./verify.ts";
+export {
+	type Audit,
+	type Finding,
+	type FindingCode,
+	type VerifyOptions,
+	verifyLog,
+} from "./verify.ts";

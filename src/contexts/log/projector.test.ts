@@ -67,9 +67,15 @@ describe("a projector", () => {
 		const projector = await openProjector({ log, projection: sums });
 		await projector.catchUp();
 		await fill(log, events.slice(10, 40));
-		await Promise.all([projector.catchUp(), projector.catchUp(), projector.catchUp()]);
+		await Promise.all([
+			projector.catchUp(),
+			projector.catchUp(),
+			projector.catchUp(),
+		]);
 		await projector.catchUp();
-		expect(projector.state().seen).toEqual([4, 8, 12, 16, 20, 24, 28, 32, 36, 40].map((at) => `thing-counted ${at}`));
+		expect(projector.state().seen).toEqual(
+			[4, 8, 12, 16, 20, 24, 28, 32, 36, 40].map((at) => `thing-counted ${at}`),
+		);
 	});
 
 	it("is saved and opened without reading what it knows", async () => {
@@ -123,7 +129,11 @@ describe("a projector", () => {
 		await first.save();
 		const saved = await derived.load("projection/sums");
 		if (!saved) throw new Error("It was saved.");
-		await derived.save("projection/sums", { ...saved, body: '{"sum":-1,"seen":[]}', ...change });
+		await derived.save("projection/sums", {
+			...saved,
+			body: '{"sum":-1,"seen":[]}',
+			...change,
+		});
 		const second = await openProjector({ log, projection, derived });
 		expect(second.position()).toBe(0);
 		await second.catchUp();
@@ -147,16 +157,32 @@ describe("a projector", () => {
 
 	it("reads old events as today's", async () => {
 		const upcast = upcaster({
-			"thing-named": ({ amount }) => ({ type: "thing-counted", data: { amount: -(amount as number) } }),
+			"thing-named": ({ amount }) => ({
+				type: "thing-counted",
+				data: { amount: -(amount as number) },
+			}),
 		});
-		const projector = await openProjector({ log: await soundLog(5), projection: sums, upcast });
+		const projector = await openProjector({
+			log: await soundLog(5),
+			projection: sums,
+			upcast,
+		});
 		await projector.catchUp();
 		expect(projector.state().sum).toBe(4 - 1 - 2 - 3 - 5);
 	});
 
 	it("is not handed an old event that became something it does not read", async () => {
-		const upcast = upcaster({ "thing-counted": ({ amount }) => ({ type: "thing-numbered", data: { amount } }) });
-		const projector = await openProjector({ log: await soundLog(5), projection: sums, upcast });
+		const upcast = upcaster({
+			"thing-counted": ({ amount }) => ({
+				type: "thing-numbered",
+				data: { amount },
+			}),
+		});
+		const projector = await openProjector({
+			log: await soundLog(5),
+			projection: sums,
+			upcast,
+		});
 		await projector.catchUp();
 		expect(projector.state().seen).toEqual([]);
 		expect(projector.position()).toBe(5);
@@ -167,13 +193,21 @@ describe("a projector", () => {
 		const projection: Projection<Counted> = {
 			...sums,
 			apply(state: Counted, event: DomainEvent) {
-				if (faulty && event.position === 12) throw new Error("The disk is gone.");
+				if (faulty && event.position === 12)
+					throw new Error("The disk is gone.");
 				return sums.apply(state, event);
 			},
 		};
 		const derived = memoryDerivedStore();
-		const projector = await openProjector({ log: await soundLog(30), projection, derived });
-		const [first, second] = await Promise.allSettled([projector.catchUp(), projector.catchUp()]);
+		const projector = await openProjector({
+			log: await soundLog(30),
+			projection,
+			derived,
+		});
+		const [first, second] = await Promise.allSettled([
+			projector.catchUp(),
+			projector.catchUp(),
+		]);
 		expect([first.status, second.status]).toEqual(["rejected", "rejected"]);
 		expect(projector.state()).toEqual(sums.initial());
 		await projector.save();

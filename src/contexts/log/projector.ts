@@ -1,4 +1,8 @@
-import { type DomainEvent, genesisHash, readEvent } from "../../kernel/event.ts";
+import {
+	type DomainEvent,
+	genesisHash,
+	readEvent,
+} from "../../kernel/event.ts";
 import type { Projection } from "../../kernel/projection.ts";
 import type { Upcast } from "../../kernel/upcast.ts";
 import type { DerivedStore } from "../../ports/derived-store.ts";
@@ -29,7 +33,9 @@ export interface ProjectorOptions<State> {
  * Opens a projection as it was last saved, or as it begins, and does not read the log yet: `catchUp` does.
  * A save of another format, of another log, or one that cannot be loaded, is ignored.
  */
-export async function openProjector<State>(options: ProjectorOptions<State>): Promise<Projector<State>> {
+export async function openProjector<State>(
+	options: ProjectorOptions<State>,
+): Promise<Projector<State>> {
 	const { log, projection, derived, upcast } = options;
 	const name = `projection/${projection.name}`;
 	const types = [...new Set([...projection.types, ...(upcast?.types ?? [])])];
@@ -50,7 +56,11 @@ export async function openProjector<State>(options: ProjectorOptions<State>): Pr
 
 	async function restore(store: DerivedStore): Promise<void> {
 		const saved = await store.load(name);
-		if (saved?.format !== projection.format || (await log.at(saved.position))?.hash !== saved.hash) return;
+		if (
+			saved?.format !== projection.format ||
+			(await log.at(saved.position))?.hash !== saved.hash
+		)
+			return;
 		try {
 			state = projection.load(JSON.parse(saved.body));
 		} catch {
@@ -64,8 +74,12 @@ export async function openProjector<State>(options: ProjectorOptions<State>): Pr
 		const { position, hash } = await log.tip();
 		if (position <= place.position) return;
 		try {
-			for await (const batch of log.read(place.position, { types, to: position })) {
-				for (const stored of batch) apply(upcast ? upcast(readEvent(stored)) : readEvent(stored));
+			for await (const batch of log.read(place.position, {
+				types,
+				to: position,
+			})) {
+				for (const stored of batch)
+					apply(upcast ? upcast(readEvent(stored)) : readEvent(stored));
 			}
 		} catch (fault) {
 			reset();

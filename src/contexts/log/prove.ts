@@ -1,11 +1,21 @@
 import { fromBase64, fromHex, toBase64 } from "../../kernel/bytes.ts";
-import { canonicalLine, parseLine, type StoredEvent } from "../../kernel/event.ts";
+import {
+	canonicalLine,
+	parseLine,
+	type StoredEvent,
+} from "../../kernel/event.ts";
 import { type Hash, verifyInclusion } from "../../kernel/merkle.ts";
 import { accept, Fault, type Outcome, refuse } from "../../kernel/outcome.ts";
 import type { Digest } from "../../ports/digest.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { Signer } from "../../ports/signer.ts";
-import { openCheckpoint, type SignedCheckpoint, signCheckpoint, signerKey, type Trust } from "./checkpoint.ts";
+import {
+	openCheckpoint,
+	type SignedCheckpoint,
+	signCheckpoint,
+	signerKey,
+	type Trust,
+} from "./checkpoint.ts";
 import type { LogTree } from "./tree.ts";
 
 /**
@@ -42,10 +52,17 @@ export interface ProveOptions {
  * The proof of one event, under a checkpoint of the log as it is now. Refusal: `proof/no-such-event`.
  * Rejects with `log/damaged` rather than prove what would not be believed.
  */
-export async function proveEvent(position: number, options: ProveOptions): Promise<Outcome<ProofBundle>> {
+export async function proveEvent(
+	position: number,
+	options: ProveOptions,
+): Promise<Outcome<ProofBundle>> {
 	const { log, tree, origin, signer, digest } = options;
 	const event = await log.at(position);
-	if (!event) return refuse("proof/no-such-event", `The log has no event at position ${position}.`);
+	if (!event)
+		return refuse(
+			"proof/no-such-event",
+			`The log has no event at position ${position}.`,
+		);
 	if (tree.size() < position) await tree.catchUp();
 	const size = tree.size();
 	const root = await tree.root(size);
@@ -60,9 +77,16 @@ export async function proveEvent(position: number, options: ProveOptions): Promi
 		checkpoint: signCheckpoint({ origin, size, root }, signer, digest),
 		key: signerKey(signer, digest),
 	};
-	const checked = checkProof(bundle, { keys: [bundle.key], verify: signer.verify, digest });
+	const checked = checkProof(bundle, {
+		keys: [bundle.key],
+		verify: signer.verify,
+		digest,
+	});
 	if (!checked.ok) {
-		throw new Fault("log/damaged", `Event ${position} cannot be proved: the log was changed. Verify it to see where.`);
+		throw new Fault(
+			"log/damaged",
+			`Event ${position} cannot be proved: the log was changed. Verify it to see where.`,
+		);
 	}
 	return accept(bundle);
 }
@@ -81,29 +105,56 @@ export interface Proved {
  */
 export function checkProof(bundle: unknown, trust: Trust): Outcome<Proved> {
 	const proof = readBundle(bundle);
-	if (!proof) return refuse("proof/malformed", "This is no proof of an event in the format that is known here.");
+	if (!proof)
+		return refuse(
+			"proof/malformed",
+			"This is no proof of an event in the format that is known here.",
+		);
 	const event = parseLine(proof.event, (text) => trust.digest.text(text));
 	const path = proof.path.map(fromBase64);
-	if (!event || event.position !== proof.index + 1 || path.includes(undefined)) {
-		return refuse("proof/malformed", "The proof's event, index or path cannot be read, or they contradict each other.");
+	if (
+		!event ||
+		event.position !== proof.index + 1 ||
+		path.includes(undefined)
+	) {
+		return refuse(
+			"proof/malformed",
+			"The proof's event, index or path cannot be read, or they contradict each other.",
+		);
 	}
 	const opened = openCheckpoint(proof.checkpoint, trust);
 	if (!opened.ok) return opened;
 	const { size, root } = opened.value;
-	if (size !== proof.size) return refuse("proof/malformed", "The proof is for a tree of another size than its checkpoint.");
+	if (size !== proof.size)
+		return refuse(
+			"proof/malformed",
+			"The proof is for a tree of another size than its checkpoint.",
+		);
 	const leaf = fromHex(event.hash) as Hash;
-	if (!verifyInclusion({ index: proof.index, size, leaf, path: path as Hash[], root }, trust.digest.bytes)) {
-		return refuse("proof/not-included", `The checkpoint's log does not have this event at position ${event.position}.`);
+	if (
+		!verifyInclusion(
+			{ index: proof.index, size, leaf, path: path as Hash[], root },
+			trust.digest.bytes,
+		)
+	) {
+		return refuse(
+			"proof/not-included",
+			`The checkpoint's log does not have this event at position ${event.position}.`,
+		);
 	}
 	return accept({ event, checkpoint: opened.value });
 }
 
 function readBundle(bundle: unknown): ProofBundle | undefined {
 	if (typeof bundle !== "object" || bundle === null) return undefined;
-	const { format, version, event, index, size, path, checkpoint } = bundle as Partial<Record<keyof ProofBundle, unknown>>;
+	const { format, version, event, index, size, path, checkpoint } =
+		bundle as Partial<Record<keyof ProofBundle, unknown>>;
 	const known = format === "duranteos-proof" && version === 1;
 	const texts = typeof event === "string" && typeof checkpoint === "string";
 	const counts = Number.isSafeInteger(index) && Number.isSafeInteger(size);
-	const hashes = Array.isArray(path) && path.every((hash) => typeof hash === "string");
-	return known && texts && counts && hashes ? (bundle as ProofBundle) : undefined;
+	const hashes =
+		Array.isArray(path) && path.every((hash) => typeof hash === "string");
+	return known && texts && counts && hashes
+		? (bundle as ProofBundle)
+		: undefined;
 }

@@ -3,9 +3,20 @@ import { describe, expect, it } from "vitest";
 import { memoryDerivedStore } from "../../adapters/derived-store/memory.ts";
 import { memoryEventLog } from "../../adapters/event-log/memory.ts";
 import { fromHex, toHex } from "../../kernel/bytes.ts";
-import { compactRange, type Hash, verifyConsistency, verifyInclusion } from "../../kernel/merkle.ts";
+import {
+	compactRange,
+	type Hash,
+	verifyConsistency,
+	verifyInclusion,
+} from "../../kernel/merkle.ts";
 import type { EventLog } from "../../ports/event-log.ts";
-import { digest, fill, forgedLog, soundEvents, soundLog } from "./log.testing.ts";
+import {
+	digest,
+	fill,
+	forgedLog,
+	soundEvents,
+	soundLog,
+} from "./log.testing.ts";
 import { openTree } from "./tree.ts";
 
 const sha256 = digest.bytes;
@@ -46,10 +57,23 @@ describe("the tree over a log", () => {
 				const position = 1 + (any % size);
 				const path = await tree.inclusionProof(position, size);
 				const leaf = leaves[position - 1] as Hash;
-				expect(verifyInclusion({ index: position - 1, size, leaf, path, root }, sha256)).toBe(true);
-				const earlier = { size: position, root: fromHex(rootOf(position)) as Hash };
+				expect(
+					verifyInclusion(
+						{ index: position - 1, size, leaf, path, root },
+						sha256,
+					),
+				).toBe(true);
+				const earlier = {
+					size: position,
+					root: fromHex(rootOf(position)) as Hash,
+				};
 				const steps = await tree.consistencyProof(position, size);
-				expect(verifyConsistency({ earlier, later: { size, root }, path: steps }, sha256)).toBe(true);
+				expect(
+					verifyConsistency(
+						{ earlier, later: { size, root }, path: steps },
+						sha256,
+					),
+				).toBe(true);
 			}),
 			{ numRuns: 60 },
 		);
@@ -92,16 +116,28 @@ describe("the tree over a log", () => {
 
 	it.each([
 		["misses an event", events.toSpliced(400, 1)],
-		["has a hash that is none", events.with(400, { ...(events[400] as (typeof events)[0]), hash: "no hash" })],
+		[
+			"has a hash that is none",
+			events.with(400, {
+				...(events[400] as (typeof events)[0]),
+				hash: "no hash",
+			}),
+		],
 	])("is not built over a log that %s", async (_, damaged) => {
-		await expect(openTree({ log: forgedLog(damaged), digest })).rejects.toMatchObject({ code: "log/damaged" });
+		await expect(
+			openTree({ log: forgedLog(damaged), digest }),
+		).rejects.toMatchObject({ code: "log/damaged" });
 	});
 });
 
 describe("a saved tree", () => {
 	async function saved(count: number) {
 		const derived = memoryDerivedStore();
-		const tree = await openTree({ log: forgedLog(events.slice(0, count)), digest, derived });
+		const tree = await openTree({
+			log: forgedLog(events.slice(0, count)),
+			digest,
+			derived,
+		});
 		await tree.save();
 		return derived;
 	}
@@ -121,11 +157,21 @@ describe("a saved tree", () => {
 	});
 
 	it("spreads over parts when the log is long", async () => {
-		const many = Array.from({ length: 70_000 }, (_, at) => digest.text(`${at}`));
+		const many = Array.from({ length: 70_000 }, (_, at) =>
+			digest.text(`${at}`),
+		);
 		const log: EventLog = {
 			...memoryEventLog(),
-			tip: async () => ({ position: many.length, hash: many.at(-1) as string, time: 0 }),
-			at: async (position) => ({ ...(events[0] as (typeof events)[0]), position, hash: many[position - 1] as string }),
+			tip: async () => ({
+				position: many.length,
+				hash: many.at(-1) as string,
+				time: 0,
+			}),
+			at: async (position) => ({
+				...(events[0] as (typeof events)[0]),
+				position,
+				hash: many[position - 1] as string,
+			}),
 			hashes: async (from, to) => many.slice(from - 1, to),
 		};
 		const derived = memoryDerivedStore();
@@ -137,7 +183,9 @@ describe("a saved tree", () => {
 		expect(read()).toBe(70_000 % 256);
 		expect(toHex(await opened.root())).toBe(toHex(await built.root()));
 		const path = await built.inclusionProof(66_000);
-		expect((await opened.inclusionProof(66_000)).map(toHex)).toEqual(path.map(toHex));
+		expect((await opened.inclusionProof(66_000)).map(toHex)).toEqual(
+			path.map(toHex),
+		);
 	});
 
 	it("can be deleted at any time", async () => {
@@ -152,7 +200,14 @@ describe("a saved tree", () => {
 		["of another log", (head: Saved) => ({ ...head, hash: "00" })],
 		["beyond the log's end", (head: Saved) => ({ ...head, position: 2_560 })],
 		["with another root", (head: Saved) => ({ ...head, body: rootOf(1) })],
-		["that stands between two tiles", (head: Saved) => ({ ...head, position: 1_023, hash: events[1_022]?.hash as string })],
+		[
+			"that stands between two tiles",
+			(head: Saved) => ({
+				...head,
+				position: 1_023,
+				hash: events[1_022]?.hash as string,
+			}),
+		],
 	])("is built anew when its head is one %s", async (_, change) => {
 		const derived = await saved(1_500);
 		await derived.save("tree", change((await derived.load("tree")) as Saved));
@@ -165,7 +220,13 @@ describe("a saved tree", () => {
 	it.each([
 		["missing", undefined],
 		["too short", (part: Saved) => ({ ...part, body: part.body.slice(64) })],
-		["altered", (part: Saved) => ({ ...part, body: part.body.replace(/^./, (digit) => (digit === "0" ? "1" : "0")) })],
+		[
+			"altered",
+			(part: Saved) => ({
+				...part,
+				body: part.body.replace(/^./, (digit) => (digit === "0" ? "1" : "0")),
+			}),
+		],
 		["no hex", (part: Saved) => ({ ...part, body: "?" })],
 	])("is built anew when a part is %s", async (_, change) => {
 		const derived = await saved(1_500);
@@ -177,4 +238,6 @@ describe("a saved tree", () => {
 	});
 });
 
-type Saved = NonNullable<Awaited<ReturnType<ReturnType<typeof memoryDerivedStore>["load"]>>>;
+type Saved = NonNullable<
+	Awaited<ReturnType<ReturnType<typeof memoryDerivedStore>["load"]>>
+>;

@@ -1,4 +1,4 @@
-import { equalBytes, fromHex, toHex } from "../../kernel/bytes.ts";
+import { fromHex, toHex } from "../../kernel/bytes.ts";
 import {
 	type CompactRange,
 	compactRange,
@@ -42,7 +42,11 @@ export interface TreeOptions {
 }
 
 /** The tree as of now, from what was saved and what was recorded since. */
-export async function openTree({ log, digest, derived }: TreeOptions): Promise<LogTree> {
+export async function openTree({
+	log,
+	digest,
+	derived,
+}: TreeOptions): Promise<LogTree> {
 	const sha256 = digest.bytes;
 	/** By level above the tiles' roots, which are `levels[0]`. */
 	let levels: Hash[][] = [[]];
@@ -57,24 +61,35 @@ export async function openTree({ log, digest, derived }: TreeOptions): Promise<L
 		hashes[index] = hash;
 	}
 
-	const kept = (level: number, index: number): Hash => levels[level - tileLevel]?.[index] as Hash;
+	const kept = (level: number, index: number): Hash =>
+		levels[level - tileLevel]?.[index] as Hash;
 
 	async function takeIn(): Promise<void> {
 		const { position: end } = await log.tip();
 		while (range.size() < end) {
 			const from = range.size() + 1;
 			const to = Math.min(end, range.size() + hashesAtOnce);
-			for (const leaf of await readLeaves(log, from, to)) range.append(leaf, keep);
+			for (const leaf of await readLeaves(log, from, to))
+				range.append(leaf, keep);
 		}
 	}
 
 	async function restore(store: DerivedStore): Promise<void> {
 		const head = await store.load(headName);
-		if (head?.format !== format || (await log.at(head.position))?.hash !== head.hash) return;
+		if (
+			head?.format !== format ||
+			(await log.at(head.position))?.hash !== head.hash
+		)
+			return;
 		const tiles = head.position / tileSize;
 		const roots: Hash[] = [];
 		for (let part = 0; part * partSize < tiles; part++) {
-			roots.push(...readPart((await store.load(partName(part)))?.body ?? "").slice(0, tiles - part * partSize));
+			roots.push(
+				...readPart((await store.load(partName(part)))?.body ?? "").slice(
+					0,
+					tiles - part * partSize,
+				),
+			);
 		}
 		const restored = compactRange(sha256);
 		const above: Hash[][] = [];
@@ -87,7 +102,10 @@ export async function openTree({ log, digest, derived }: TreeOptions): Promise<L
 		// Parts and head are saved one after the other: only together they are believed.
 		if (roots.length !== tiles || toHex(restored.root()) !== head.body) return;
 		levels = above;
-		range = compactRange(sha256, { size: head.position, nodes: restored.nodes() });
+		range = compactRange(sha256, {
+			size: head.position,
+			nodes: restored.nodes(),
+		});
 		savedTiles = tiles;
 	}
 
@@ -101,18 +119,29 @@ export async function openTree({ log, digest, derived }: TreeOptions): Promise<L
 			const from = tile * tileSize;
 			let leaves = tiles.get(tile);
 			if (!leaves) {
-				leaves = readLeaves(log, from + 1, Math.min(from + tileSize, range.size()));
+				leaves = readLeaves(
+					log,
+					from + 1,
+					Math.min(from + tileSize, range.size()),
+				);
 				tiles.set(tile, leaves);
 			}
 			const subtree = compactRange(sha256);
-			for (const leaf of (await leaves).slice(first - from, first - from + 2 ** level)) subtree.append(leaf);
+			for (const leaf of (await leaves).slice(
+				first - from,
+				first - from + 2 ** level,
+			))
+				subtree.append(leaf);
 			return subtree.root();
 		};
 	}
 
 	function within(size: number): number {
-		if (Number.isSafeInteger(size) && size >= 0 && size <= range.size()) return size;
-		throw new RangeError(`The tree has ${range.size()} events, not ${size}. Catch up first.`);
+		if (Number.isSafeInteger(size) && size >= 0 && size <= range.size())
+			return size;
+		throw new RangeError(
+			`The tree has ${range.size()} events, not ${size}. Catch up first.`,
+		);
 	}
 
 	if (derived) await restore(derived);
@@ -125,7 +154,9 @@ export async function openTree({ log, digest, derived }: TreeOptions): Promise<L
 			return turn;
 		},
 		async root(size = range.size()) {
-			return size === range.size() ? range.root() : rootOf(within(size), nodes(), sha256);
+			return size === range.size()
+				? range.root()
+				: rootOf(within(size), nodes(), sha256);
 		},
 		async inclusionProof(position, size = range.size()) {
 			return inclusionProof(position - 1, within(size), nodes(), sha256);
@@ -141,11 +172,23 @@ export async function openTree({ log, digest, derived }: TreeOptions): Promise<L
 			for (const root of roots) complete.append(root);
 			const position = tiles * tileSize;
 			const hash = (await log.hashes(position, position))[0] ?? "";
-			for (let part = Math.floor(savedTiles / partSize); part * partSize < tiles; part++) {
-				const body = roots.slice(part * partSize, Math.min((part + 1) * partSize, tiles)).map(toHex).join("");
+			for (
+				let part = Math.floor(savedTiles / partSize);
+				part * partSize < tiles;
+				part++
+			) {
+				const body = roots
+					.slice(part * partSize, Math.min((part + 1) * partSize, tiles))
+					.map(toHex)
+					.join("");
 				await derived.save(partName(part), { format, position, hash, body });
 			}
-			await derived.save(headName, { format, position, hash, body: toHex(complete.root()) });
+			await derived.save(headName, {
+				format,
+				position,
+				hash,
+				body: toHex(complete.root()),
+			});
 			savedTiles = tiles;
 		},
 	};
@@ -160,10 +203,17 @@ const hashesAtOnce = 8_192;
 const headName = "tree";
 const partName = (part: number): string => `tree/${part}`;
 
-async function readLeaves(log: EventLog, from: number, to: number): Promise<readonly Hash[]> {
+async function readLeaves(
+	log: EventLog,
+	from: number,
+	to: number,
+): Promise<readonly Hash[]> {
 	const hashes = await log.hashes(from, to);
 	const leaves = hashes.map(fromHex);
-	if (hashes.length !== to - from + 1 || !leaves.every((leaf) => leaf?.length === 32)) {
+	if (
+		hashes.length !== to - from + 1 ||
+		!leaves.every((leaf) => leaf?.length === 32)
+	) {
 		throw new Fault(
 			"log/damaged",
 			`The log does not have a hash for each event from ${from} to ${to}. Verify it to see what is wrong.`,
@@ -174,5 +224,7 @@ async function readLeaves(log: EventLog, from: number, to: number): Promise<read
 
 function readPart(body: string): Hash[] {
 	const bytes = fromHex(body) ?? new Uint8Array();
-	return Array.from({ length: Math.floor(bytes.length / 32) }, (_, at) => bytes.slice(at * 32, at * 32 + 32));
+	return Array.from({ length: Math.floor(bytes.length / 32) }, (_, at) =>
+		bytes.slice(at * 32, at * 32 + 32),
+	);
 }

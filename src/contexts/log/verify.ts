@@ -1,5 +1,10 @@
 import { equalBytes, fromHex, toBase64 } from "../../kernel/bytes.ts";
-import { canonicalLine, genesisHash, hashLine, type StoredEvent } from "../../kernel/event.ts";
+import {
+	canonicalLine,
+	genesisHash,
+	hashLine,
+	type StoredEvent,
+} from "../../kernel/event.ts";
 import { compactRange } from "../../kernel/merkle.ts";
 import { Fault } from "../../kernel/outcome.ts";
 import type { Checkpoint } from "../../kernel/signed-note.ts";
@@ -11,7 +16,11 @@ export interface VerifyOptions {
 	readonly log: EventLog;
 	readonly digest: Digest;
 	/** Signed checkpoints that were made of this log, and who may have signed them. */
-	readonly checkpoints?: { readonly notes: readonly string[]; readonly origin: string; readonly trust: Trust };
+	readonly checkpoints?: {
+		readonly notes: readonly string[];
+		readonly origin: string;
+		readonly trust: Trust;
+	};
 	/** Hears now and then how many events of how many are done. */
 	readonly onProgress?: (done: number, of: number) => void;
 	/** Findings to list; further ones are only counted. */
@@ -89,7 +98,12 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 	/** False once an event is missing: no leaf stands for it, and so for none behind it. */
 	let whole = true;
 	/** The newest event seen; `computed` is set when its bytes do not have the hash that is stored. */
-	let last: { position: number; hash: string; time: number; computed: string | undefined } = {
+	let last: {
+		position: number;
+		hash: string;
+		time: number;
+		computed: string | undefined;
+	} = {
 		position: 0,
 		hash: genesisHash,
 		time: 0,
@@ -105,7 +119,11 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 		const { position, stream, version, time, key } = event;
 		events += 1;
 		if (position <= last.position) {
-			find("audit/out-of-order", position, `Event ${position} stands behind event ${last.position}.`);
+			find(
+				"audit/out-of-order",
+				position,
+				`Event ${position} stands behind event ${last.position}.`,
+			);
 			return;
 		}
 		const computed = hashLine(canonicalLine(event), hashText);
@@ -116,17 +134,34 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 		const due = (versions.get(stream) ?? 0) + 1;
 		if (due === 1) streams += 1;
 		if (version !== due) {
-			find("audit/version-broken", position, `Event ${position} is version ${version} of ${stream}, where ${due} is due.`);
+			find(
+				"audit/version-broken",
+				position,
+				`Event ${position} is version ${version} of ${stream}, where ${due} is due.`,
+			);
 		}
 		versions.set(stream, version);
 		if (time < last.time) {
-			find("audit/time-backwards", position, `Event ${position} is earlier than event ${last.position} before it.`);
+			find(
+				"audit/time-backwards",
+				position,
+				`Event ${position} is earlier than event ${last.position} before it.`,
+			);
 		}
 		const first = key === undefined ? undefined : keys.get(key);
 		if (first !== undefined) {
-			find("audit/key-repeated", position, `Event ${position} has the same idempotency key as event ${first}: ${key}`);
+			find(
+				"audit/key-repeated",
+				position,
+				`Event ${position} has the same idempotency key as event ${first}: ${key}`,
+			);
 		} else if (key !== undefined) keys.set(key, position);
-		last = { position, hash: event.hash, time, computed: altered ? computed : undefined };
+		last = {
+			position,
+			hash: event.hash,
+			time,
+			computed: altered ? computed : undefined,
+		};
 	}
 
 	/** Whether an event is sound behind the last one; if not, says so. Only now is the last one's leaf certain. */
@@ -136,20 +171,31 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 		if (computed === hash) {
 			takeLeaf(previous === lastComputed ? previous : last.hash);
 			if (previous !== last.hash && previous !== lastComputed) {
-				find("audit/chain-broken", position, `Event ${position} does not follow event ${position - 1}: one of the two was replaced.`);
+				find(
+					"audit/chain-broken",
+					position,
+					`Event ${position} does not follow event ${position - 1}: one of the two was replaced.`,
+				);
 			}
 			return true;
 		}
 		if (lastComputed !== undefined && previous === last.hash) {
 			// Was it only the last event's hash that was changed? Then this one fits behind what it should be.
-			const mended = hashLine(canonicalLine({ ...event, previous: lastComputed }), hashText);
+			const mended = hashLine(
+				canonicalLine({ ...event, previous: lastComputed }),
+				hashText,
+			);
 			if (mended === hash) {
 				takeLeaf(lastComputed);
 				return true;
 			}
 		}
 		takeLeaf(last.hash);
-		find("audit/event-altered", position, `Event ${position} does not have the hash that is stored with it: one of the two was changed.`);
+		find(
+			"audit/event-altered",
+			position,
+			`Event ${position} does not have the hash that is stored with it: one of the two was changed.`,
+		);
 		return false;
 	}
 
@@ -158,8 +204,15 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 		takeLeaf(last.hash);
 		whole = false;
 		const from = last.position + 1;
-		const which = from === position - 1 ? `Event ${from} is` : `Events ${from} to ${position - 1} are`;
-		find("audit/event-missing", from, `${which} missing. Whether event ${position} was changed too cannot be known.`);
+		const which =
+			from === position - 1
+				? `Event ${from} is`
+				: `Events ${from} to ${position - 1} are`;
+		find(
+			"audit/event-missing",
+			from,
+			`${which} missing. Whether event ${position} was changed too cannot be known.`,
+		);
 	}
 
 	/** The last event's leaf goes into the tree, and the checkpoints of this size are compared. */
@@ -182,7 +235,10 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 	}
 
 	function broken(size: number, why: string): void {
-		const since = heldUpTo > 0 ? ` Those up to ${heldUpTo} are, so what was changed stands behind them.` : "";
+		const since =
+			heldUpTo > 0
+				? ` Those up to ${heldUpTo} are, so what was changed stands behind them.`
+				: "";
 		const message = `The first ${size} events are not those that the checkpoint was signed over${why}.${since}`;
 		find("audit/checkpoint-broken", size, message);
 	}
@@ -196,8 +252,13 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 			}
 			return true;
 		} catch (fault) {
-			if (!(fault instanceof Fault && fault.code === "log/damaged")) throw fault;
-			find("audit/unreadable", last.position + 1, `The storage fails behind event ${last.position}: ${fault.message}`);
+			if (!(fault instanceof Fault && fault.code === "log/damaged"))
+				throw fault;
+			find(
+				"audit/unreadable",
+				last.position + 1,
+				`The storage fails behind event ${last.position}: ${fault.message}`,
+			);
 			return false;
 		}
 	}
@@ -210,8 +271,16 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 			tip = await log.tip();
 			const { position, hash, time } = tip;
 			if (position > last.position && position > before.position) continue;
-			if (position !== last.position || hash !== last.hash || time !== last.time) {
-				find("audit/tip-wrong", position, `The log says that its newest event is ${position}; what it has ends with event ${last.position}.`);
+			if (
+				position !== last.position ||
+				hash !== last.hash ||
+				time !== last.time
+			) {
+				find(
+					"audit/tip-wrong",
+					position,
+					`The log says that its newest event is ${position}; what it has ends with event ${last.position}.`,
+				);
 			}
 			return;
 		}
@@ -219,7 +288,9 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 	}
 
 	for (const note of options.checkpoints?.notes ?? []) {
-		const { trust, origin } = options.checkpoints as NonNullable<VerifyOptions["checkpoints"]>;
+		const { trust, origin } = options.checkpoints as NonNullable<
+			VerifyOptions["checkpoints"]
+		>;
 		const opened = openCheckpoint(note, trust, origin);
 		if (opened.ok) awaited.push(opened.value);
 		else find("audit/checkpoint-refused", 0, opened.error.message);
@@ -247,8 +318,15 @@ export async function verifyLog(options: VerifyOptions): Promise<Audit> {
 }
 
 /** A map without the 2^24 entries that one map can have. */
-function wideMap(): { get(key: string): number | undefined; set(key: string, value: number): void } {
+function wideMap(): {
+	get(key: string): number | undefined;
+	set(key: string, value: number): void;
+} {
 	const maps = Array.from({ length: 64 }, () => new Map<string, number>());
-	const of = (key: string) => maps[key.charCodeAt(key.length - 1) % 64 || 0] as Map<string, number>;
-	return { get: (key) => of(key).get(key), set: (key, value) => void of(key).set(key, value) };
+	const of = (key: string) =>
+		maps[key.charCodeAt(key.length - 1) % 64 || 0] as Map<string, number>;
+	return {
+		get: (key) => of(key).get(key),
+		set: (key, value) => void of(key).set(key, value),
+	};
 }

@@ -1,0 +1,11 @@
+import { requestBody } from "./lib/answers.ts";
+import { startProgram } from "./lib/process.ts";
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+const stream = process.argv[2]==="stream";
+const upstream = await startProgram({ name: "upstream", file: "upstream.ts", cpu: 1 });
+const child = spawn(process.execPath, ["--cpu-prof","--cpu-prof-dir=/tmp/prof","--cpu-prof-interval=200","benchmarks/lib/studio.ts",String(upstream.ready.port)],{stdio:["ignore","pipe","inherit"]});
+const ready:any = await new Promise(r=>createInterface({input:child.stdout!}).once("line",l=>r(JSON.parse(l))));
+const spec={port:ready.port,path:"/v1/chat/completions",headers:{authorization:"Bearer "+ready.key},body:requestBody(stream),connections:64,seconds:6};
+const r=await startProgram({name:"load",file:"load.ts",args:[JSON.stringify(spec)],cpu:1}); await r.stop(); console.log(r.ready);
+child.kill("SIGTERM"); await new Promise(r=>child.once("exit",r)); await upstream.stop();
