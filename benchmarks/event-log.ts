@@ -79,7 +79,7 @@ async function measure(name: string, log: EventLog): Promise<void> {
 	report(`${name}: append in groups of ${group}`, appending - sealing);
 	const read = async (chosen?: readonly string[], parse = false) => {
 		let seen = 0;
-		for await (const batch of log.read(0, chosen ? { types: chosen } : {})) {
+		for await (const batch of log.scan(0, chosen ? { types: chosen } : {})) {
 			for (const event of batch)
 				seen += parse ? readEvent(event).type.length : 1;
 		}

@@ -46,7 +46,7 @@ try {
 	for (let round = 0; round < rounds; round++) {
 		for (const proxy of proxies) {
 			if (!proxy.name.includes(only)) continue;
-			const args = [String(upstream.ready["port"]), ...(proxy.args ?? [])];
+			const args = [String(upstream.ready.port), ...(proxy.args ?? [])];
 			const started = await startProgram({ ...proxy, args, cpu: 0 });
 			try {
 				for (const stream of [false, true])
@@ -74,7 +74,7 @@ async function load(
 	time: number,
 ): Promise<LoadResult> {
 	const spec = {
-		port: proxy.ready["port"],
+		port: proxy.ready.port,
 		path: "/v1/chat/completions",
 		headers: {
 			authorization: "Bearer dos_sk_benchmark",

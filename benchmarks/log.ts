@@ -186,6 +186,8 @@ async function run(): Promise<void> {
 	);
 	if ((await copy.tip()).hash !== (await log.tip()).hash)
 		throw new Error("The copy is not the same log.");
+	const peak = process.resourceUsage().maxRSS / 1_024;
+	console.log(`${peak.toFixed(0)} MB of memory at the most`);
 	await copy.close();
 	await log.close();
 	await database.close();

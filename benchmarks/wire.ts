@@ -37,14 +37,14 @@ function report(
 function body(bytes: number, message: number): Buffer {
 	const line =
 		'He said "no" to it,\n\tand then: naïve façade — ≥ 3 items, {"a": [1, 2]}; ';
-	const messages = [];
-	for (let left = bytes - 180; left > 0; left -= message) {
-		messages.push({
-			role: messages.length % 2 ? "assistant" : "user",
-			content: line
-				.repeat(Math.ceil(message / line.length))
-				.slice(0, Math.min(left, message)),
-		});
+	const messages: { role: string; content: string }[] = [];
+	for (let left = bytes - 130; left > 50; ) {
+		const content = line
+			.repeat(Math.ceil(message / line.length))
+			.slice(0, Math.min(left, message));
+		const next = { role: messages.length % 2 ? "assistant" : "user", content };
+		messages.push(next);
+		left -= Buffer.byteLength(JSON.stringify(next)) + 1;
 	}
 	return Buffer.from(
 		JSON.stringify({
@@ -68,8 +68,8 @@ const change = { model: "vendor-model", outputLimit: 400, quirks: {} };
 
 for (const [name, bytes, target, times] of [
 	["500 B", body(500, 300), 8, 20_000],
-	["100 KB, 50 messages", body(100_000, 2_000), 130, 400],
-	["100 KB, 2000 short messages", body(100_000, 50), 130, 200],
+	["100 KB, messages of 2 KB", body(100_000, 2_000), 130, 400],
+	["100 KB, messages of 50 B", body(100_000, 50), 130, 200],
 	["100 KB, one message", body(100_000, 100_000), 130, 400],
 ] as const) {
 	for (const wire of [openaiChat, anthropicMessages]) {

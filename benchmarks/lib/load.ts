@@ -10,6 +10,8 @@ export interface LoadSpec {
 	readonly seconds: number;
 	/** Leave after the first bytes of every answer, and connect anew. */
 	readonly leaveEarly?: boolean;
+	/** One request on each connection, however long it takes. */
+	readonly once?: boolean;
 }
 
 /** Milliseconds, from the request's last byte handed over. */
@@ -42,7 +44,7 @@ export function runLoad(spec: LoadSpec): Promise<LoadResult> {
 	let failed = 0;
 	let open = spec.connections;
 	const started = performance.now();
-	const until = started + spec.seconds * 1_000;
+	const until = spec.once ? started : started + spec.seconds * 1_000;
 
 	return new Promise((resolve) => {
 		const leave = () => {

@@ -1,7 +1,5 @@
 import { readFileSync } from "node:fs";
 import { sqliteAnswerStore } from "../adapters/answer-store/sqlite.ts";
-import { nodeHttpClient } from "../adapters/http-client/node.ts";
-import { nodeHttpServer } from "../adapters/http-server/node.ts";
 import {
 	ownerCeiling,
 	ownerPriceBook,
@@ -21,6 +19,7 @@ import {
 } from "../contexts/credits/index.ts";
 import {
 	type ActiveVendor,
+	describeFault,
 	type Gateway,
 	openGateway,
 	openSubstrates,
@@ -28,6 +27,7 @@ import {
 	type Substrates,
 } from "../contexts/gateway/index.ts";
 import { Fault, type Outcome } from "../kernel/outcome.ts";
+import type { HttpClient } from "../ports/http-client.ts";
 import type { HttpServer, Listening } from "../ports/http-server.ts";
 import type { PriceBook } from "../ports/price-book.ts";
 import type { WireProtocol } from "../ports/wire-protocol.ts";
@@ -60,6 +60,7 @@ export async function openStudio(options: {
 }): Promise<Studio> {
 	const { ledger, config, environment, report } = options;
 	const { head, log, clock, chance, digest } = ledger;
+	const edges = await openEdges();
 	const vendors = findVendors({ environment, configured: config.vendors });
 	const protocols = [openaiChat, anthropicMessages] as const;
 	const substrates = openSubstrates({
@@ -72,7 +73,7 @@ export async function openStudio(options: {
 		aliases: config.models,
 		prices: await openPrices(config, vendors),
 	});
-	const client = loopbackClient(nodeHttpClient());
+	const client = loopbackClient(edges.client);
 	const holder = instanceName(chance);
 	const gateway = openGateway({
 		head,
@@ -93,6 +94,10 @@ export async function openStudio(options: {
 	let listening: Listening | undefined;
 	let draining = false;
 
+	function onFault(fault: unknown): void {
+		report(`A request failed inside: ${describeFault(fault)}`);
+	}
+
 	async function close(): Promise<void> {
 		await listening?.stop();
 		client.close();
@@ -107,8 +112,7 @@ export async function openStudio(options: {
 			assertSafeToListen(config.listen);
 			await gateway.recover();
 			const { host, port, tls } = config.listen;
-			const server: HttpServer = nodeHttpServer();
-			listening = await server.listen(
+			listening = await edges.server.listen(
 				{
 					host,
 					port,
@@ -119,10 +123,7 @@ export async function openStudio(options: {
 						},
 					}),
 					limits: config.limits,
-					onFault: (fault) =>
-						report(
-							`A request failed inside: ${fault instanceof Error ? fault.message : String(fault)}`,
-						),
+					onFault,
 				},
 				openRoutes({
 					gateway,
@@ -133,6 +134,7 @@ export async function openStudio(options: {
 					hosts: hostNames(config),
 					refresh: () => head.refresh(),
 					draining: () => draining,
+					onFault,
 				}),
 			);
 			return `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${listening.port}`;
@@ -154,6 +156,21 @@ export async function openStudio(options: {
 			await close();
 		},
 	};
+}
+
+/** The HTTP edges that are quickest on the runtime we are on. */
+async function openEdges(): Promise<{
+	readonly server: HttpServer;
+	readonly client: HttpClient;
+}> {
+	if (process.versions.bun === undefined) {
+		const { nodeHttpServer } = await import("../adapters/http-server/node.ts");
+		const { nodeHttpClient } = await import("../adapters/http-client/node.ts");
+		return { server: nodeHttpServer(), client: nodeHttpClient() };
+	}
+	const { bunHttpServer } = await import("../adapters/http-server/bun.ts");
+	const { bunHttpClient } = await import("../adapters/http-client/bun.ts");
+	return { server: bunHttpServer(), client: bunHttpClient() };
 }
 
 /** The owner's rows first, then what costs nothing, then the package, then the owner's ceiling for all that is unknown. */

@@ -57,7 +57,7 @@ describe("an empty configuration", () => {
 				idle: 120_000,
 				total: 1_800_000,
 			},
-			holds: { wait: 5_000, outputCeiling: 8192 },
+			holds: { wait: 5_000, outputCeiling: undefined },
 			vendors: {},
 			models: {},
 			prices: [],
@@ -102,10 +102,10 @@ describe("a setting", () => {
 		expect(config.holds.wait).toBe(0);
 	});
 
-	it("can send calls out without a limit of output", () => {
+	it("can set the limit of output of calls that name none", () => {
 		expect(
-			read("holds: {outputCeiling: none}").config.holds.outputCeiling,
-		).toBeUndefined();
+			read("holds: {outputCeiling: 4096}").config.holds.outputCeiling,
+		).toBe(4096);
 		expect(problemsOf("holds: {outputCeiling: 0}")).toHaveLength(1);
 	});
 

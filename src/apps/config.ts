@@ -50,8 +50,8 @@ export interface HoldsConfig {
 	/** How long a call waits when only other calls in flight stand between it and its credits. Default 5 s. */
 	readonly wait: number;
 	/**
-	 * Output tokens a call may make when it names no limit; sent to the vendor as the limit. Default 8192.
-	 * Undefined (`none` in the file) sends no limit: the hold then follows what such calls were seen to need.
+	 * Output tokens a call may make when it names no limit; sent to the vendor as the limit. Default none
+	 * (undefined here): no limit is sent, and the hold follows what such calls were seen to need.
 	 */
 	readonly outputCeiling: number | undefined;
 }
@@ -280,7 +280,7 @@ export const starterConfig = `# Settings of DuranteOS. This file is yours: it is
 # What is set aside for a call before it is sent.
 # holds:
 #   wait: 5s                            # for credits that other calls in flight hold
-#   outputCeiling: 8192                 # output tokens of a call that names no limit
+#   outputCeiling: none                 # output tokens of a call that names no limit
 `;
 
 const longest = 24 * 24 * 3600_000;
@@ -431,7 +431,7 @@ const schema = section({
 					],
 					"must be a number of tokens, or none",
 				),
-				8192,
+				"none",
 			),
 		}),
 		{},

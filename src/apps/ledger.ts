@@ -3,11 +3,15 @@ import { sqliteEventLog } from "../adapters/event-log/sqlite.ts";
 import { systemChance } from "../adapters/runtime/chance.ts";
 import { systemClock } from "../adapters/runtime/clock.ts";
 import { nodeDigest } from "../adapters/runtime/digest.ts";
-import { loadOrCreateSigner } from "../adapters/runtime/signer.ts";
+import {
+	ed25519Signer,
+	generateSignerKey,
+	loadOrCreateSigner,
+} from "../adapters/runtime/signer.ts";
 import { type Database, openDatabase } from "../adapters/sqlite/database.ts";
 import { credits } from "../contexts/credits/index.ts";
 import { type LedgerDeciders, sizing } from "../contexts/gateway/index.ts";
-import { type Head, openHead } from "../contexts/log/index.ts";
+import { type Head, openHead, type Trust } from "../contexts/log/index.ts";
 import { Fault } from "../kernel/outcome.ts";
 import type { Chance } from "../ports/chance.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -105,5 +109,28 @@ export async function withLedger<T>(
 		return await work(ledger);
 	} finally {
 		await ledger.close();
+	}
+}
+
+/** What checking another's signatures takes: no key of our own. */
+export function signatureChecks(): Pick<Trust, "verify" | "digest"> {
+	// Any signer knows how to verify; this one signs nothing.
+	return {
+		verify: ed25519Signer("nobody", generateSignerKey()).verify,
+		digest: nodeDigest,
+	};
+}
+
+/** The home's log alone, made where there is none: for what fills it from outside. */
+export async function withBareLog<T>(
+	home: Home,
+	work: (log: EventLog) => Promise<T>,
+): Promise<T> {
+	createHome(home);
+	const database = openDatabase(home.database);
+	try {
+		return await work(sqliteEventLog(database));
+	} finally {
+		await database.close();
 	}
 }

@@ -158,7 +158,9 @@ export function parseLine(
 }
 
 /** The event as deciders read it, its data parsed. */
-export function readEvent(event: StoredEvent): DomainEvent {
+export function readEvent(
+	event: Pick<StoredEvent, "position" | "time" | "stream" | "type" | "data">,
+): DomainEvent {
 	return {
 		type: event.type,
 		data: JSON.parse(event.data) as JsonObject,

@@ -429,6 +429,34 @@ describe("the tree against its definition", () => {
 		expect(() => consistencyProof(5, 4, node, sha256)).toThrow(RangeError);
 	});
 
+	it("does not take a larger tree's root and proof for a smaller one's", async () => {
+		const leaves = numbered(8);
+		const { node } = grow(leaves);
+		const [leaf] = leaves.slice(1) as [Hash];
+		const path = leaves.slice(0, 1);
+		const two = await rootOf(2, node, sha256);
+		const proof = { leaf, path, root: two };
+		expect(verifyInclusion({ ...proof, index: 1, size: 2 }, sha256)).toBe(true);
+		expect(verifyInclusion({ ...proof, index: 0, size: 1 }, sha256)).toBe(
+			false,
+		);
+
+		const steps = await consistencyProof(7, 8, node, sha256);
+		const seven = await rootOf(7, node, sha256);
+		const eight = await rootOf(8, node, sha256);
+		const holds = (earlier: number, later: number) =>
+			verifyConsistency(
+				{
+					earlier: { size: earlier, root: seven },
+					later: { size: later, root: eight },
+					path: steps,
+				},
+				sha256,
+			);
+		expect(holds(7, 8)).toBe(true);
+		expect(holds(3, 4)).toBe(false);
+	});
+
 	it("computes with sizes beyond 32 bits", () => {
 		// Every subtree of equal leaves is known by its level alone, so the tree need not be there.
 		const join = nodeHasher(sha256);

@@ -8,6 +8,12 @@ export interface Tip {
 	readonly time: number;
 }
 
+/** The part of an event that deciders and projections fold. */
+export type ScannedEvent = Pick<
+	StoredEvent,
+	"position" | "time" | "stream" | "type" | "data"
+>;
+
 /**
  * The system's only memory: append-only, ordered, durable.
  *
@@ -31,13 +37,19 @@ export interface EventLog {
 	tip(): Promise<Tip>;
 
 	/**
-	 * Every committed event after `position`, oldest first, in batches. With `types`, only those.
-	 * What is committed while reading may or may not be included; nothing is skipped or repeated.
+	 * Every committed event after `position`, oldest first, in batches. What is committed while
+	 * reading may or may not be included; nothing is skipped or repeated.
 	 */
 	read(
 		position: number,
-		options?: { readonly types?: readonly string[]; readonly to?: number },
+		options?: { readonly to?: number },
 	): AsyncIterable<readonly StoredEvent[]>;
+
+	/** As `read`, but only what folding needs, and with `types` only those: about twice as quick. */
+	scan(
+		position: number,
+		options?: { readonly types?: readonly string[]; readonly to?: number },
+	): AsyncIterable<readonly ScannedEvent[]>;
 
 	/** The events of one stream after `version`, oldest first; at most `limit`. */
 	readStream(

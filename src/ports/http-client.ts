@@ -56,4 +56,6 @@ export interface UpstreamCall {
 	/** Stops reading, so that a slow client slows the vendor; and goes on. */
 	pause(): void;
 	resume(): void;
+	/** True while the vendor cannot have received the request; absent where that is not known. */
+	readonly unsent?: boolean;
 }

@@ -15,20 +15,17 @@ import { type RawClient, rawClient } from "./raw-client.fixture.ts";
 
 /** What an adapter may be unable to do; the value says why, and stands in the name of the skipped case. */
 export interface HttpServerGaps {
-	readonly refusalCodes?: string;
 	readonly headerLimit?: string;
 	readonly connectionLimit?: string;
-	readonly slowRequests?: string;
+	readonly slowHeaders?: string;
 	readonly lingering?: string;
-	readonly backpressure?: string;
 	readonly absoluteTarget?: string;
 	readonly expectations?: string;
 	readonly strictParsing?: string;
-	readonly connect?: string;
 	readonly idleTimeout?: string;
 	readonly pipelining?: string;
-	readonly latin1?: string;
-	readonly abort?: string;
+	readonly earlyHead?: string;
+	readonly equalLengths?: string;
 }
 
 const limits: HttpLimits = {
@@ -206,7 +203,7 @@ export function httpServerContract(
 				expect(await client.answer()).toMatch(/one$/);
 				client.send(post("two"));
 				expect(await client.answer()).toMatch(/two$/);
-				expect(server.connections()).toBe(1);
+				if (!gaps.connectionLimit) expect(server.connections()).toBe(1);
 			});
 
 			it("keeps its connection when its short body was not wanted", async () => {
@@ -276,7 +273,7 @@ export function httpServerContract(
 				expect(answer).toMatch(/^HTTP\/1.1 200 /);
 			});
 
-			unless("connect", "to CONNECT elsewhere is refused", async () => {
+			it("to CONNECT elsewhere is refused", async () => {
 				let handled = false;
 				const server = await listen((_request, response) => {
 					handled = true;
@@ -287,7 +284,7 @@ export function httpServerContract(
 					server,
 					"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
 				);
-				expect(answer).toMatch(/^HTTP\/1.1 405 /);
+				expect(answer).toMatch(/^HTTP\/1.1 4\d\d /);
 				expect(handled).toBe(false);
 			});
 
@@ -351,14 +348,13 @@ export function httpServerContract(
 				const server = await listen((_request, given) => {
 					response = given;
 					given.head(200, { "content-type": "text/event-stream" });
-					given.write(new Uint8Array(0));
+					given.write(text("data: 1\n\n"));
 				});
 				const client = await dial(server);
 				client.send(get("/"));
 				expect(await client.until("\r\n\r\n")).toMatch(
 					/transfer-encoding: chunked/i,
 				);
-				response?.write(text("data: 1\n\n"));
 				expect(await client.until("\n\n")).toContain("data: 1\n\n");
 				const large = "x".repeat(40_000);
 				response?.write(text(large));
@@ -370,6 +366,16 @@ export function httpServerContract(
 				expect([...body.subarray(40_009, 40_013)]).toEqual([0, 127, 128, 255]);
 				expect(string(body)).toMatch(/^data: 1\n\nxx/);
 				expect(string(body.subarray(-3))).toBe("end");
+			});
+
+			unless("earlyHead", "sends its head at once when asked to", async () => {
+				const server = await listen((_request, response) => {
+					response.head(200, { "x-early": "yes" });
+					response.write(new Uint8Array(0));
+				});
+				const client = await dial(server);
+				client.send(get("/"));
+				expect(await client.until("\r\n\r\n")).toMatch(/x-early: yes/);
 			});
 
 			it("carries any byte, in any size", async () => {
@@ -481,26 +487,22 @@ export function httpServerContract(
 				]);
 			});
 
-			unless(
-				"abort",
-				"of a handler that throws in the middle is broken off",
-				async () => {
-					const server = await listen(async (_request, response) => {
-						response.head(200, {});
-						response.write(text("half"));
-						await new Promise((resolve) => setTimeout(resolve, 20));
-						throw new Error("later");
-					});
-					const client = await dial(server);
-					client.send(get("/"));
-					const all = await client.rest();
-					expect(all).toContain("half");
-					expect(all).not.toMatch(/\r\n0\r\n\r\n$/);
-					expect(faults.map(String)).toEqual(["Error: later"]);
-				},
-			);
+			it("of a handler that throws in the middle is broken off", async () => {
+				const server = await listen(async (_request, response) => {
+					response.head(200, {});
+					response.write(text("half"));
+					await new Promise((resolve) => setTimeout(resolve, 20));
+					throw new Error("later");
+				});
+				const client = await dial(server);
+				client.send(get("/"));
+				const all = await client.rest();
+				expect(all).toContain("half");
+				expect(all).not.toMatch(/\r\n0\r\n\r\n$/);
+				expect(faults.map(String)).toEqual(["Error: later"]);
+			});
 
-			unless("abort", "can be broken off, and the server lives", async () => {
+			it("can be broken off, and the server lives", async () => {
 				let gone = 0;
 				const server = await listen((request, response) => {
 					response.onGone(() => gone++);
@@ -518,43 +520,39 @@ export function httpServerContract(
 				expect(gone).toBe(0);
 			});
 
-			unless(
-				"backpressure",
-				"to a slow client says so, and when to go on",
-				async () => {
-					const chunk = new Uint8Array(65_536).fill(120);
-					const total = 200;
-					let written = 0;
-					let refusals = 0;
-					const server = await listen((_request, response) => {
-						response.head(200, {});
-						const pump = () => {
-							while (written < total) {
-								written++;
-								if (!response.write(chunk)) {
-									refusals++;
-									return;
-								}
+			it("to a slow client says so, and when to go on", async () => {
+				const chunk = new Uint8Array(65_536).fill(120);
+				const total = 200;
+				let written = 0;
+				let refusals = 0;
+				const server = await listen((_request, response) => {
+					response.head(200, {});
+					const pump = () => {
+						while (written < total) {
+							written++;
+							if (!response.write(chunk)) {
+								refusals++;
+								return;
 							}
-							response.end();
-						};
-						response.onDrain(pump);
-						pump();
-					});
-					const client = await dial(server);
-					client.socket.pause();
-					client.send(get("/", "Connection: close\r\n"));
-					await new Promise((resolve) => setTimeout(resolve, 100));
-					const stalled = written;
-					expect(stalled).toBeLessThan(total);
-					await new Promise((resolve) => setTimeout(resolve, 50));
-					expect(written).toBe(stalled);
-					client.socket.resume();
-					const all = await client.restBytes();
-					expect(all.length).toBeGreaterThan(total * 65_536);
-					expect(refusals).toBeGreaterThan(0);
-				},
-			);
+						}
+						response.end();
+					};
+					response.onDrain(pump);
+					pump();
+				});
+				const client = await dial(server);
+				client.socket.pause();
+				client.send(get("/", "Connection: close\r\n"));
+				await new Promise((resolve) => setTimeout(resolve, 100));
+				const stalled = written;
+				expect(stalled).toBeLessThan(total);
+				await new Promise((resolve) => setTimeout(resolve, 50));
+				expect(written).toBe(stalled);
+				client.socket.resume();
+				const all = await client.restBytes();
+				expect(all.length).toBeGreaterThan(total * 65_536);
+				expect(refusals).toBeGreaterThan(0);
+			});
 		});
 
 		describe("a client that leaves", () => {
@@ -671,10 +669,8 @@ export function httpServerContract(
 				client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n");
 				const answer = await client.rest();
 				expect(answer).toMatch(/^HTTP\/1.1 413 /);
-				if (!gaps.refusalCodes) {
-					expect(answer).toMatch(/x-shape: mine/);
-					expect(codes).toEqual(["http/body-too-large"]);
-				}
+				expect(answer).toMatch(/x-shape: mine/);
+				expect(codes).toEqual(["http/body-too-large"]);
 				expect(await ask(server, post("1234567890"))).toMatch(/200 OK/);
 			});
 
@@ -774,7 +770,7 @@ export function httpServerContract(
 
 		describe("too slow", () => {
 			unless(
-				"slowRequests",
+				"slowHeaders",
 				"a client that says nothing is closed",
 				async () => {
 					const server = await listen(echo, { headersTimeout: 100 });
@@ -783,7 +779,7 @@ export function httpServerContract(
 				},
 			);
 
-			unless("slowRequests", "headers that drip are answered 408", async () => {
+			unless("slowHeaders", "headers that drip are answered 408", async () => {
 				const server = await listen(echo, { headersTimeout: 100 });
 				const client = await dial(server);
 				client.send("GET / HTTP/1.1\r\n");
@@ -792,25 +788,21 @@ export function httpServerContract(
 				clearInterval(drip);
 			});
 
-			unless(
-				"slowRequests",
-				"a body that drips rejects with http/timeout",
-				async () => {
-					const server = await listen(echo, {
-						headersTimeout: 100,
-						requestTimeout: 150,
-					});
-					const client = await dial(server);
-					client.send(
-						"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n",
-					);
-					const drip = setInterval(() => client.send("x"), 20);
-					const answer = await client.rest();
-					clearInterval(drip);
-					expect(answer).toMatch(/^HTTP\/1.1 408 /);
-					expect(answer).toContain("http/timeout");
-				},
-			);
+			it("a body that drips rejects with http/timeout", async () => {
+				const server = await listen(echo, {
+					headersTimeout: 100,
+					requestTimeout: 150,
+				});
+				const client = await dial(server);
+				client.send(
+					"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n",
+				);
+				const drip = setInterval(() => client.send("x"), 20);
+				const answer = await client.rest();
+				clearInterval(drip);
+				expect(answer).toMatch(/^HTTP\/1.1 408 /);
+				expect(answer).toContain("http/timeout");
+			});
 
 			unless(
 				"idleTimeout",
@@ -877,7 +869,7 @@ export function httpServerContract(
 			};
 			for (const [kind, bytes] of Object.entries(hostile)) {
 				unless(
-					"strictParsing",
+					kind === "two equal lengths" ? "equalLengths" : "strictParsing",
 					`${kind} is refused with 400, and the server lives`,
 					async () => {
 						let handled = 0;
@@ -890,7 +882,7 @@ export function httpServerContract(
 						client.send(bytes);
 						client.socket.end();
 						const answer = await client.rest();
-						expect(answer).toMatch(/^HTTP\/1.1 400 /);
+						expect(answer).toMatch(/^HTTP\/1.1 (400|505) /);
 						expect(answer.match(/HTTP\/1.1/g)).toHaveLength(1);
 						expect(handled).toBe(0);
 						expect(await ask(server, get("/"))).toMatch(/fine$/);

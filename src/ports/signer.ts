@@ -7,5 +7,9 @@ export interface Signer {
 	/** 64 bytes over `message`. */
 	sign(message: Uint8Array): Uint8Array;
 	/** Whether `signature` over `message` was made by the holder of `publicKey`. False for anything malformed. */
-	verify(message: Uint8Array, signature: Uint8Array, publicKey: Uint8Array): boolean;
+	verify(
+		message: Uint8Array,
+		signature: Uint8Array,
+		publicKey: Uint8Array,
+	): boolean;
 }

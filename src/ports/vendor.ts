@@ -28,7 +28,7 @@ export interface Quirks {
 	readonly maxTokensOnly?: boolean;
 	/** Sends usage on a stream without being asked, and refuses `stream_options`. */
 	readonly noStreamOptions?: boolean;
-	/** Reports what a call cost in `usage.cost`, in US dollars. */
+	/** Reports what a call cost, with its usage. */
 	readonly reportsCost?: boolean;
 	/** Has no embeddings. */
 	readonly noEmbeddings?: boolean;

@@ -241,17 +241,20 @@ export function wireProtocolContract(
 		it("sets the output limit in the client's place, and leaves every other byte", () => {
 			fc.assert(
 				fc.property(
-					document({ ...minimal(operation), [limit]: 12345 }, "asked-model"),
+					document(
+						{ ...minimal(operation), [limit]: 918273645 },
+						"asked-model",
+					),
 					(text) => {
 						const request = read(operation, text);
-						expect(request.outputLimit).toBe(12345);
+						expect(request.outputLimit).toBe(918273645);
 						const sent = protocol.forward(request, {
 							...change,
 							model: request.model,
 							outputLimit: 77,
 						});
 						expect(Buffer.from(sent.body).toString()).toBe(
-							text.replace("12345", "77"),
+							text.replace("918273645", "77"),
 						);
 					},
 				),
@@ -334,6 +337,14 @@ export function wireProtocolContract(
 				),
 				{ numRuns: 400 },
 			);
+		});
+
+		it("a plain answer with anything behind its end is not whole", () => {
+			const answer = Buffer.concat([samples.plain, Buffer.from("x")]);
+			expect(watch("application/json", [answer]).metered).toMatchObject({
+				complete: false,
+				usage: undefined,
+			});
 		});
 
 		it("an empty answer is not whole and counts nothing", () => {

@@ -21,10 +21,21 @@ export interface WireProtocol {
 	forward(request: WireRequest, change: ForwardChange): Forwarded;
 
 	/** Reads the answer to a forwarded request as it passes. */
-	meter(request: WireRequest, forwarded: Forwarded, status: number, contentType: string): Meter;
+	meter(
+		request: WireRequest,
+		forwarded: Forwarded,
+		status: number,
+		contentType: string,
+	): Meter;
 
 	/** A refusal of ours in the shape that this protocol's clients raise as their own error. */
-	refusal(status: number, refusal: Refusal): { readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array };
+	refusal(
+		status: number,
+		refusal: Refusal,
+	): {
+		readonly headers: Readonly<Record<string, string>>;
+		readonly body: Uint8Array;
+	};
 
 	/** The same in the middle of a stream: the frame or frames to send before the connection ends. */
 	streamRefusal(refusal: Refusal): Uint8Array;

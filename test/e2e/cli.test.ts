@@ -144,6 +144,7 @@ describe("a command line that is wrong", () => {
 		[["credits", "grant", "1", "2"], /[Tt]oo many arguments/],
 		[["credits", "refund", "x"], /--reason/],
 		[["credits", "statement", "--since", "yesterday"], /Write a date/],
+		[["credits", "statement", "--since", "2026-02-30"], /Write a date/],
 		[["key", "create", "--expires", "30"], /with its unit/],
 		[["key", "create", "--nam", "x"], /Did you mean --name/],
 		[["key", "create", "--idempotency-key", "a b"], /visible ASCII/],
@@ -443,7 +444,7 @@ describe("credits", () => {
 	it("stand on a statement, as a table, as a document and as CSV that runs no formula", async () => {
 		await dos.run("credits", "grant", "0.5", "--note", '=cmd|"/c calc"!A1');
 		const { out } = await dos.run("credits", "statement");
-		expect(out).toMatch(/grant: first credits +\+1000 +1000\n/);
+		expect(out).toMatch(/grant +first credits +\+1000 +1000\n/);
 		expect(out).toContain("Balance: 1000.5 credits (10.005 USD)");
 		expect(await dos.json("credits", "statement")).toMatchObject({
 			opening: 0,

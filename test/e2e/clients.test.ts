@@ -116,6 +116,7 @@ describe("the openai package", () => {
 		expect(
 			JSON.parse(upstream.received[0]?.body as string).stream_options,
 		).toEqual({ include_usage: true });
+		await studio.settled();
 		expect(studio.account()).toMatchObject({ spent: 12_000, held: 0 });
 	});
 
@@ -276,6 +277,7 @@ describe("the @anthropic-ai/sdk package", () => {
 			output_tokens: 10,
 		});
 		// Cached input has no price of its own in this sheet: it is paid as input.
+		await studio.settled();
 		expect(studio.account()).toMatchObject({ spent: 112_000, held: 0 });
 	});
 
@@ -334,6 +336,7 @@ describe("with no vendor at all", () => {
 			})
 			.finalText();
 		expect(text).toMatch(/loopback/i);
+		await studio.settled();
 		expect(studio.account().spent).toBeGreaterThan(spent);
 		expect(studio.account().held).toBe(0);
 

@@ -28,6 +28,8 @@ export interface TestStudio {
 		caps?: { total?: number; day?: number; month?: number; request?: number };
 		account?: string;
 	}): Promise<string>;
+	/** Resolves when no call is open: a client may have its whole answer a moment before its call is settled. */
+	settled(): Promise<void>;
 	account(id?: string): {
 		granted: number;
 		spent: number;
@@ -104,6 +106,16 @@ export async function startStudio(
 				caps,
 			});
 			return secret.text;
+		},
+		async settled() {
+			for (
+				let tries = 0;
+				ledger.head.state("credits").holds.size > 0;
+				tries++
+			) {
+				if (tries > 500) throw new Error("A hold stayed open for 5 s.");
+				await new Promise((resolve) => setTimeout(resolve, 10));
+			}
 		},
 		account(id = "main") {
 			const { granted, spent, held } = ledger.head

@@ -108,6 +108,18 @@ export function memoryEventLog(): EventLog {
 		};
 	}
 
+	async function* batches(
+		position: number,
+		to = Number.MAX_SAFE_INTEGER,
+	): AsyncGenerator<readonly StoredEvent[]> {
+		assertOpen();
+		const end = Math.min(to, events.length);
+		for (let from = Math.max(0, position); from < end; from += batchSize) {
+			yield events.slice(from, Math.min(from + batchSize, end));
+			assertOpen();
+		}
+	}
+
 	return {
 		async write(work) {
 			assertOpen();
@@ -126,17 +138,14 @@ export function memoryEventLog(): EventLog {
 			assertOpen();
 			return tip;
 		},
-		async *read(position, { types, to } = {}) {
-			assertOpen();
+		read: (position, { to } = {}) => batches(position, to),
+		async *scan(position, { types, to } = {}) {
 			const wanted = types && new Set(types);
-			const end = Math.min(to ?? events.length, events.length);
-			for (let from = Math.max(0, position); from < end; from += batchSize) {
-				const batch = events.slice(from, Math.min(from + batchSize, end));
+			for await (const batch of batches(position, to)) {
 				const chosen = wanted
 					? batch.filter((event) => wanted.has(event.type))
 					: batch;
 				if (chosen.length > 0) yield chosen;
-				assertOpen();
 			}
 		},
 		async readStream(stream, { after = 0, limit } = {}) {

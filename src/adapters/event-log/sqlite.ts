@@ -1,6 +1,11 @@
 import type { SQLOutputValue, StatementSync } from "node:sqlite";
 import { genesisHash, type StoredEvent } from "../../kernel/event.ts";
-import type { EventLog, LogHead, Tip } from "../../ports/event-log.ts";
+import type {
+	EventLog,
+	LogHead,
+	ScannedEvent,
+	Tip,
+} from "../../ports/event-log.ts";
 import {
 	type Database,
 	type DatabaseOptions,
@@ -56,8 +61,11 @@ export function sqliteEventLog(
 			after: rows(
 				`select ${columns}, null from event where position > ? and position <= ? order by position limit ?`,
 			),
-			afterOfTypes: rows(
-				`select ${columns}, ${previous} from event where position > ? and position <= ? and type in (select value from json_each(?)) order by position`,
+			scan: rows(
+				"select position, time, stream, type, data from event where position > ? and position <= ? order by position",
+			),
+			scanTypes: rows(
+				"select position, time, stream, type, data from event where position > ? and position <= ? and type in (select value from json_each(?)) order by position",
 			),
 			version: rows(
 				"select version from event where stream = ? order by version desc limit 1",
@@ -200,24 +208,8 @@ export function sqliteEventLog(
 		async tip() {
 			return attempt(() => readTip(reading));
 		},
-		async *read(position, { types, to = Number.MAX_SAFE_INTEGER } = {}) {
+		async *read(position, { to = Number.MAX_SAFE_INTEGER } = {}) {
 			let from = position;
-			if (types) {
-				const wanted = JSON.stringify(types);
-				const end = Math.min(to, attempt(() => readTip(reading)).position);
-				while (from < end) {
-					const until = Math.min(from + span, end);
-					const batch = attempt(() =>
-						(
-							reading.afterOfTypes.all(from, until, wanted) as unknown as Row[]
-						).map(toEvent),
-					);
-					if (batch.length > 0) yield batch;
-					from = until;
-					if (from < end) await otherWork();
-				}
-				return;
-			}
 			for (;;) {
 				const batch = attempt(() => readAfter(reading, from, to, batchSize));
 				const last = batch.at(-1);
@@ -226,6 +218,20 @@ export function sqliteEventLog(
 				if (batch.length < batchSize) return;
 				from = last.position;
 				await otherWork();
+			}
+		},
+		async *scan(position, { types, to = Number.MAX_SAFE_INTEGER } = {}) {
+			const wanted = types && JSON.stringify(types);
+			const end = Math.min(to, attempt(() => readTip(reading)).position);
+			for (let from = position; from < end; from += batchSize) {
+				const until = Math.min(from + batchSize, end);
+				const rows = attempt(() =>
+					wanted === undefined
+						? reading.scan.all(from, until)
+						: reading.scanTypes.all(from, until, wanted),
+				) as unknown as Row[];
+				if (rows.length > 0) yield rows.map(toScanned);
+				if (until < end) await otherWork();
 			}
 		},
 		async readStream(stream, { after = 0, limit = -1 } = {}) {
@@ -282,7 +288,8 @@ type Statements = Readonly<
 		| "tip"
 		| "hashAt"
 		| "after"
-		| "afterOfTypes"
+		| "scan"
+		| "scanTypes"
 		| "version"
 		| "stream"
 		| "streamBackwards"
@@ -318,6 +325,16 @@ function eventAfter(row: Row, previous: string): StoredEvent {
 		input: (row[9] as string | null) ?? undefined,
 		data: row[11] as string,
 		hash: row[10] as string,
+	};
+}
+
+function toScanned(row: Row): ScannedEvent {
+	return {
+		position: row[0] as number,
+		time: row[1] as number,
+		stream: row[2] as string,
+		type: row[3] as string,
+		data: row[4] as string,
 	};
 }
 

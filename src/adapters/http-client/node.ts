@@ -231,6 +231,11 @@ class Call implements UpstreamCall {
 		if (this.#finish()) this.#request?.destroy();
 	}
 
+	/** The request's bytes are handed to the connection only once it stands. */
+	get unsent(): boolean {
+		return this.#timer.phase === "connect";
+	}
+
 	pause(): void {
 		if (this.#over) return;
 		this.#paused = true;
@@ -350,8 +355,7 @@ class Call implements UpstreamCall {
 	}
 
 	#fail(code: string, message: string): void {
-		// The request's bytes are handed to the connection only once it stands.
-		const unsent = this.#timer.phase === "connect";
+		const { unsent } = this;
 		if (!this.#finish()) return;
 		this.#request?.destroy();
 		this.#sink.fail({ code, message, unsent });

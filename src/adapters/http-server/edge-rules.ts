@@ -82,3 +82,17 @@ export function listenFault(cause: unknown, host: string, port: number): Fault {
 				{ cause, details: { host, port } },
 			);
 }
+
+/** Whether a header says how a message is framed or how long a connection lives: the edge's own business. */
+export function isFraming(name: string): boolean {
+	return framing.has(name.toLowerCase());
+}
+
+const framing: ReadonlySet<string> = new Set([
+	"connection",
+	"content-length",
+	"keep-alive",
+	"transfer-encoding",
+	"trailer",
+	"upgrade",
+]);

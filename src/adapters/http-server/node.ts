@@ -20,6 +20,7 @@ import type {
 import {
 	checkHead,
 	faultAnswer,
+	isFraming,
 	listenFault,
 	splitTarget,
 } from "./edge-rules.ts";
@@ -456,9 +457,7 @@ class Exchange implements HttpRequest, HttpResponse {
 		const status = this.#status;
 		const flat: string[] = [];
 		for (const name in headers) {
-			// Framing and the life of the connection are the edge's own business.
-			if (!framing.has(name.toLowerCase()))
-				flat.push(name, headers[name] as string);
+			if (!isFraming(name)) flat.push(name, headers[name] as string);
 		}
 		const response = this.#response;
 		const bodyless = status === 204 || status === 304;
@@ -556,15 +555,6 @@ function onFinish(this: EdgeResponse): void {
 }
 
 function ignore(): void {}
-
-const framing: ReadonlySet<string> = new Set([
-	"connection",
-	"content-length",
-	"keep-alive",
-	"transfer-encoding",
-	"trailer",
-	"upgrade",
-]);
 
 function latin1(chunk: Uint8Array): string {
 	const bytes =

@@ -7,5 +7,6 @@ export const xai: Vendor = {
 	keyNames: ["XAI_API_KEY"],
 	auth: "bearer",
 	priceId: "x-ai",
+	quirks: { reportsCost: true },
 	source: "https://docs.x.ai/docs/api-reference#chat-completions",
 };

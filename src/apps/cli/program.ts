@@ -652,7 +652,11 @@ function readMoment(text: string): number {
 				? text
 				: `${text.replace(" ", "T").replace(/Z$/, "")}Z`,
 		);
-		if (!Number.isNaN(time)) return time;
+		// February 30th is no date, though some take it for a day in March.
+		const real =
+			!Number.isNaN(time) &&
+			new Date(time).toISOString().startsWith(text.slice(0, 10));
+		if (real) return time;
 	}
 	throw new InvalidArgumentError(
 		'Write a date such as "2026-06-01", a time such as "2026-06-01 14:30", or a duration such as "7d".',

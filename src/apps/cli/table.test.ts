@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { displayWidth, pairs, table } from "./table.ts";
+import { displayWidth, pairs, table, wrap } from "./table.ts";
 
 const columns = [
 	{ title: "what", shrink: 4 },
@@ -71,4 +71,11 @@ it("puts names and values under each other", () => {
 			["balance", ""],
 		]),
 	).toBe("home     /x\nbalance");
+});
+
+it("breaks text between words, and leaves long words whole", () => {
+	expect(wrap("a bc def, an/unbreakable/path and\nmore", 6, "  ")).toBe(
+		"a bc\n  def,\n  an/unbreakable/path\n  and\n  more",
+	);
+	expect(wrap("", 6, "  ")).toBe("");
 });

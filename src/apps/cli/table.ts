@@ -65,6 +65,22 @@ export function pairs(
 		.join("\n");
 }
 
+/** Breaks a text between words into lines of at most `width`, each but the first after `indent`. A longer word stays whole. */
+export function wrap(text: string, width: number, indent: string): string {
+	const lines: string[] = [];
+	for (const given of text.split("\n")) {
+		let line = "";
+		for (const word of given.split(" ")) {
+			if (line !== "" && displayWidth(line) + 1 + displayWidth(word) > width) {
+				lines.push(line);
+				line = word;
+			} else line = line === "" ? word : `${line} ${word}`;
+		}
+		lines.push(line);
+	}
+	return lines.join(`\n${indent}`);
+}
+
 /** Columns of the screen that a text takes: wide characters take two, marks that combine none. */
 export function displayWidth(text: string): number {
 	if (/^[ -~]*$/.test(text)) return text.length;

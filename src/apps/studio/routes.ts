@@ -37,6 +37,8 @@ export function openRoutes(options: {
 	/** Sees what other processes appended, so that reads are not behind a command that was just run. */
 	readonly refresh: () => Promise<void>;
 	readonly draining: () => boolean;
+	/** Hears what failed inside, of which the client is told nothing. */
+	readonly onFault: (fault: unknown) => void;
 }): HttpHandler {
 	const { gateway, substrates, protocols, clock, hosts } = options;
 	const calls = new Map<
@@ -80,6 +82,8 @@ export function openRoutes(options: {
 		}
 		const exchange = { request, response, wire: shapeOf(request) };
 		return route(exchange).catch((fault: unknown) => {
+			if (!(fault instanceof Fault) || fault.code.startsWith("log/"))
+				options.onFault(fault);
 			const known =
 				fault instanceof Fault
 					? fault
@@ -158,10 +162,10 @@ export function openRoutes(options: {
 	}
 
 	async function showReceipt(exchange: Exchange, call: string): Promise<void> {
+		await options.refresh();
 		const caller = await admitted(exchange);
 		if (!caller.ok)
 			return respond(exchange.wire, exchange.response, caller.error);
-		await options.refresh();
 		const receipt = await gateway.receipt(call, caller.value.account.id);
 		if (!receipt.ok)
 			return respond(exchange.wire, exchange.response, receipt.error);

@@ -43,18 +43,20 @@ export function openAccess(options: {
 	const { head, clock, digest, requestsPerMinute } = options;
 	const calls = new Map<string, Bucket>();
 	const wrongKeys = new Map<string, Bucket>();
-	/** When the log was last asked whether another process made a key that is unknown here. */
-	let asked = 0;
 
-	async function find(secret: string): Promise<Key | undefined> {
-		const hash = digest.text(secret);
-		const now = clock.now();
-		const found = findKeyBySecret(head.state("credits"), hash, now);
-		if (found) return found;
-		if (now - asked < 50 && now >= asked) return undefined;
-		asked = now;
+	/** Another process may have made the key. Only a wrong key costs a look at the log, and each address has only so many. */
+	async function lookInLog(
+		hash: string,
+		remote: string,
+		now: number,
+	): Promise<Outcome<Key>> {
+		const bucket = bucketOf(wrongKeys, remote, wrongKeysPerMinute, now);
+		if (!allows(bucket, wrongKeysPerMinute, now))
+			return limited(bucket, wrongKeysPerMinute, now);
+		take(bucket);
 		await head.refresh();
-		return findKeyBySecret(head.state("credits"), hash, clock.now());
+		const key = findKeyBySecret(head.state("credits"), hash, clock.now());
+		return key ? accept(key) : unknownKey;
 	}
 
 	return {
@@ -65,20 +67,13 @@ export function openAccess(options: {
 					"No key was sent. Send yours as `Authorization: Bearer dos_sk_…` or `x-api-key: dos_sk_…`; `dos key create` makes one.",
 				);
 			}
+			if (secret.length > longestSecret) return unknownKey;
 			const now = clock.now();
-			const wrong = wrongKeys.get(remote);
-			if (wrong && !allows(wrong, wrongKeysPerMinute, now))
-				return limited(wrong, wrongKeysPerMinute, now);
-			const key =
-				secret.length <= longestSecret ? await find(secret) : undefined;
-			if (!key) {
-				take(
-					bucketOf(wrongKeys, remote, wrongKeysPerMinute, now),
-					wrongKeysPerMinute,
-					now,
-				);
-				return unknownKey;
-			}
+			const hash = digest.text(secret);
+			const here = findKeyBySecret(head.state("credits"), hash, now);
+			const found = here ? accept(here) : await lookInLog(hash, remote, now);
+			if (!found.ok) return found;
+			const key = found.value;
 			const unusable = whyUnusable(key, now);
 			if (unusable) return unusable;
 			if (!key.scopes.can.includes(to))
@@ -90,7 +85,7 @@ export function openAccess(options: {
 				const bucket = bucketOf(calls, key.id, requestsPerMinute, now);
 				if (!allows(bucket, requestsPerMinute, now))
 					return limited(bucket, requestsPerMinute, now);
-				take(bucket, requestsPerMinute, now);
+				take(bucket);
 			}
 			const account = head.state("credits").accounts.get(key.account);
 			if (!account)
@@ -142,9 +137,8 @@ function allows(bucket: Bucket, perMinute: number, now: number): boolean {
 	return bucket.left >= 1;
 }
 
-function take(bucket: Bucket, perMinute: number, now: number): void {
-	refill(bucket, perMinute, now);
-	bucket.left = Math.max(0, bucket.left - 1);
+function take(bucket: Bucket): void {
+	bucket.left -= 1;
 }
 
 function limited(

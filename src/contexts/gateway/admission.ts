@@ -1,4 +1,9 @@
-import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
+import {
+	accept,
+	type Outcome,
+	type Refusal,
+	refuse,
+} from "../../kernel/outcome.ts";
 import type { KeptAnswer } from "../../ports/answer-store.ts";
 import type { HttpRequest } from "../../ports/http-server.ts";
 import type { PriceSheet } from "../../ports/price-book.ts";
@@ -9,24 +14,28 @@ import type {
 } from "../../ports/wire-protocol.ts";
 import { resolutionKey } from "../credits/index.ts";
 import type { Intent, Recorded } from "../log/index.ts";
-import type { Caller } from "./access.ts";
-import type { CallTools } from "./call.ts";
 import type { HoldCommand } from "./hold-queue.ts";
 import { affordableLimit, type HoldSize, sizeHold } from "./hold-size.ts";
 import { recordedData } from "./model.ts";
 import { expect } from "./sizing.ts";
 import type { Substrate } from "./substrates.ts";
+import type { CallTools } from "./tools.ts";
 
-/** A call whose hold is durable. */
-export interface Admitted {
-	readonly call: string;
+/** A call that may be made: who asks, what, and at which price. Nothing is held yet. */
+export interface Prepared {
 	readonly asked: WireRequest;
 	readonly substrate: Substrate;
 	readonly sheet: PriceSheet;
 	readonly size: HoldSize;
+	readonly command: HoldCommand;
+	/** The idempotency key, and the hash of what was asked under it. */
+	readonly retry: { readonly key: string; readonly input: string } | undefined;
+}
+
+/** A call whose hold is durable. */
+export interface Admitted extends Prepared {
 	readonly held: number;
 	readonly outputLimit: number | undefined;
-	readonly keepAnswer: boolean;
 }
 
 /** The first answer to an idempotency key. */
@@ -36,22 +45,24 @@ export interface Replayed {
 
 /** A hold outlives the longest call by this many milliseconds. */
 const holdGrace = 60_000;
+/** Calls that may be tried under one idempotency key, each after one that failed and cost nothing. */
+const mostAttempts = 50;
 
-/** Everything before the first byte leaves: who asks, what, at which price, and the durable hold. */
-export async function admit(
+/** Who asks, what, and at which price. Takes as long as the client takes to send its body. */
+export async function prepare(
 	tools: CallTools,
 	wire: WireProtocol,
 	operation: WireOperation,
 	request: HttpRequest,
 	call: string,
-	cancelled: () => boolean,
-): Promise<Outcome<Admitted | Replayed>> {
+): Promise<Outcome<Prepared>> {
 	const access = await tools.access.admit(
 		wire.clientKey((name) => request.header(name)),
 		"call",
 		request.remote,
 	);
 	if (!access.ok) return access;
+	const { key, account } = access.value;
 	const body = await request.body();
 	const read = wire.read(operation.id, body);
 	if (!read.ok) return read;
@@ -68,7 +79,6 @@ export async function admit(
 			{ substrate: substrate.id },
 		);
 	}
-	const { key, account } = access.value;
 	const expected = expect(
 		tools.head.state("sizing"),
 		key.id,
@@ -78,48 +88,59 @@ export async function admit(
 	);
 	const sized = sizeHold(sheet, asked, expected, tools.holds.outputCeiling);
 	if (!sized.ok) return sized;
-	const size = sized.value;
-	const command: HoldCommand = {
-		type: "hold",
-		call,
-		account: account.id,
-		key: key.id,
-		amount: size.amount,
-		atLeast: size.atLeast,
-		expires: now + tools.timeouts.total + tools.holds.wait + holdGrace,
-		holder: tools.holder,
-		substrate: substrate.id,
-		model: asked.model,
-		operation: operation.id,
-		sheet: sheet.id,
-	};
 	const retry = request.header("idempotency-key");
-	const held = await hold(
-		tools,
-		command,
-		access.value,
-		retry,
-		operation,
-		asked,
-		cancelled,
-	);
-	if (!held.ok) return held;
-	if ("kept" in held.value) return accept(held.value);
-	const { amount } = recordedData<"credits-held">(held.value);
-	const outputLimit =
-		amount < size.amount
-			? affordableLimit(sheet, size, amount, asked.choices)
-			: size.outputLimit;
+	if (retry === "" || (retry !== undefined && retry.length > 255)) {
+		return refuse(
+			"request/invalid",
+			"An Idempotency-Key has 1 to 255 characters.",
+			{ field: "Idempotency-Key" },
+		);
+	}
 	return accept({
-		call,
 		asked,
 		substrate,
 		sheet,
-		size,
-		held: amount,
-		outputLimit,
-		keepAnswer: retry !== undefined,
+		size: sized.value,
+		command: {
+			type: "hold",
+			call,
+			account: account.id,
+			key: key.id,
+			amount: sized.value.amount,
+			atLeast: sized.value.atLeast,
+			expires: now + tools.timeouts.total + tools.holds.wait + holdGrace,
+			holder: tools.holder,
+			substrate: substrate.id,
+			model: asked.model,
+			operation: operation.id,
+			sheet: sheet.id,
+		},
+		retry:
+			retry === undefined
+				? undefined
+				: {
+						key: retry,
+						input: `${operation.id} ${hex(tools.digest.bytes(asked.body))}`,
+					},
 	});
+}
+
+/** Holds the credits, durably: from here on the call has to be resolved. `cancelled` says why it need not be made any more. */
+export async function admit(
+	tools: CallTools,
+	prepared: Prepared,
+	cancelled: () => Refusal | undefined,
+): Promise<Outcome<Admitted | Replayed>> {
+	const { asked, sheet, size } = prepared;
+	const recorded = await hold(tools, prepared, cancelled);
+	if (!recorded.ok) return recorded;
+	if ("kept" in recorded.value) return accept(recorded.value);
+	const { amount: held } = recordedData<"credits-held">(recorded.value);
+	const outputLimit =
+		held < size.amount && size.outputTokens > 0
+			? affordableLimit(sheet, size, held, asked.choices)
+			: size.outputLimit;
+	return accept({ ...prepared, held, outputLimit });
 }
 
 /**
@@ -128,36 +149,24 @@ export async function admit(
  */
 async function hold(
 	tools: CallTools,
-	command: HoldCommand,
-	caller: Caller,
-	retry: string | undefined,
-	operation: WireOperation,
-	asked: WireRequest,
-	cancelled: () => boolean,
+	{ command, retry }: Prepared,
+	cancelled: () => Refusal | undefined,
 ): Promise<Outcome<Recorded | Replayed>> {
-	const actor = `key/${caller.key.id}`;
-	if (retry === undefined)
-		return tools.queue.hold(
+	const intent: Intent = {
+		actor: `key/${command.key}`,
+		correlation: command.call,
+	};
+	if (!retry) return tools.queue.hold(command, intent, cancelled);
+	for (let attempt = 1; attempt <= mostAttempts; attempt++) {
+		const outcome = await tools.queue.hold(
 			command,
-			{ actor, correlation: command.call },
+			{
+				...intent,
+				key: `call/${command.key}/${attempt}/${retry.key}`,
+				input: retry.input,
+			},
 			cancelled,
 		);
-	if (retry === "" || retry.length > 255) {
-		return refuse(
-			"request/invalid",
-			"An Idempotency-Key has 1 to 255 characters.",
-			{ field: "Idempotency-Key" },
-		);
-	}
-	const input = `${operation.id} ${hex(tools.digest.bytes(asked.body))}`;
-	for (let attempt = 1; ; attempt++) {
-		const intent: Intent = {
-			actor,
-			correlation: command.call,
-			key: `call/${caller.key.id}/${attempt}/${retry}`,
-			input,
-		};
-		const outcome = await tools.queue.hold(command, intent, cancelled);
 		if (!outcome.ok || !outcome.value.replayed) return outcome;
 		const first = recordedData<"credits-held">(outcome.value).call;
 		if (tools.head.state("credits").holds.has(first)) {
@@ -180,6 +189,10 @@ async function hold(
 			{ call: first, receipt: `/v1/receipts/${first}` },
 		);
 	}
+	return refuse(
+		"idempotency/worn-out",
+		`This idempotency key was tried ${mostAttempts} times and every call failed. Nothing was charged; use a new key.`,
+	);
 }
 
 function hex(bytes: Uint8Array): string {

@@ -1,51 +1,19 @@
 import { Fault, type Refusal } from "../../kernel/outcome.ts";
-import type { AnswerStore } from "../../ports/answer-store.ts";
-import type { Chance } from "../../ports/chance.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Digest } from "../../ports/digest.ts";
-import type { EventLog } from "../../ports/event-log.ts";
-import type { HttpClient, Timeouts } from "../../ports/http-client.ts";
+import type { KeptAnswer } from "../../ports/answer-store.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
 import type { WireOperation, WireProtocol } from "../../ports/wire-protocol.ts";
-import type { Head } from "../log/index.ts";
-import type { Access } from "./access.ts";
-import { admit } from "./admission.ts";
-import { type Flight, fly, resolve } from "./flight.ts";
-import type { HoldQueue } from "./hold-queue.ts";
-import type { Metrics } from "./metrics.ts";
-import type { HoldRules, LedgerDeciders, Report } from "./model.ts";
+import { admit, type Prepared, prepare } from "./admission.ts";
+import { describeFault } from "./faults.ts";
+import { type Flight, fly } from "./flight.ts";
 import { respond } from "./respond.ts";
-import type { Substrates } from "./substrates.ts";
-
-/** What carrying out a call needs. */
-export interface CallTools {
-	readonly head: Head<LedgerDeciders>;
-	readonly log: EventLog;
-	readonly clock: Clock;
-	readonly chance: Chance;
-	readonly digest: Digest;
-	readonly client: HttpClient;
-	readonly answers: AnswerStore;
-	readonly access: Access;
-	readonly substrates: Substrates;
-	readonly queue: HoldQueue;
-	readonly metrics: Metrics;
-	readonly holds: HoldRules;
-	readonly timeouts: Timeouts;
-	/** Names this process on its holds. */
-	readonly holder: string;
-	readonly report: Report;
-}
-
-/** Calls under way in this process. */
-export interface Flights {
-	readonly size: number;
-	/** Aborts them all; what was delivered is paid. Resolves when each is resolved in the log. */
-	stop(): Promise<void>;
-}
+import type { CallTools } from "./tools.ts";
+import { stopping } from "./vendor-refusals.ts";
 
 export interface Calls {
-	readonly flights: Flights;
+	/** Calls that are with a vendor now. */
+	inFlight(): number;
+	/** Whether a call is carried out here, from before its hold until its resolution is in the log. */
+	carries(call: string): boolean;
 	/** Answers one request of a client to a model. Never rejects. */
 	serve(
 		wire: WireProtocol,
@@ -53,11 +21,33 @@ export interface Calls {
 		request: HttpRequest,
 		response: HttpResponse,
 	): Promise<void>;
+	/** Takes no more calls and aborts those under way; what was delivered is paid. Resolves when each is resolved. */
+	stop(): Promise<void>;
+}
+
+/** One request of a client, as it goes through here. */
+interface Exchange {
+	readonly wire: WireProtocol;
+	readonly operation: WireOperation;
+	readonly request: HttpRequest;
+	readonly response: HttpResponse;
+	readonly call: string;
+	readonly started: number;
+	/** The client has left. */
+	gone: boolean;
 }
 
 export function openCalls(tools: CallTools): Calls {
-	const { clock, metrics } = tools;
-	const flights = new Set<Flight>();
+	const { clock, metrics, resolutions } = tools;
+	const flights = new Map<string, Flight>();
+	/** From the hold on, a call ends by itself within its timeouts: stopping waits for these. */
+	const carried = new Map<string, Promise<void>>();
+	let stopped = false;
+
+	function whyNot(exchange: Exchange): Refusal | undefined {
+		if (exchange.gone) return clientLeft;
+		return stopped ? stopping : undefined;
+	}
 
 	async function serve(
 		wire: WireProtocol,
@@ -65,38 +55,52 @@ export function openCalls(tools: CallTools): Calls {
 		request: HttpRequest,
 		response: HttpResponse,
 	): Promise<void> {
-		const started = clock.now();
-		const call = `call_${tools.chance.id()}`;
-		let gone = false;
-		let flight: Flight | undefined;
+		const exchange: Exchange = {
+			wire,
+			operation,
+			request,
+			response,
+			call: `call_${tools.chance.id()}`,
+			started: clock.now(),
+			gone: false,
+		};
+		const { call } = exchange;
 		response.onGone(() => {
-			gone = true;
-			flight?.clientGone();
+			exchange.gone = true;
+			flights.get(call)?.clientGone();
 		});
-		let held = false;
 		try {
-			const admitted = await admit(
-				tools,
-				wire,
-				operation,
-				request,
-				call,
-				() => gone,
-			);
-			if (!admitted.ok)
-				return answerRefusal(wire, response, call, admitted.error);
-			if ("kept" in admitted.value) {
-				const { status, headers, body } = admitted.value.kept;
-				response.head(status, {
-					...headers,
-					"content-length": String(body.byteLength),
-					"x-dos-replayed": "true",
-				});
-				response.end(body);
-				return;
+			const prepared = await prepare(tools, wire, operation, request, call);
+			if (!prepared.ok) return answerRefusal(exchange, prepared.error);
+			const reason = whyNot(exchange);
+			if (reason) return answerRefusal(exchange, reason);
+			const carrying = carryOut(exchange, prepared.value);
+			carried.set(call, carrying);
+			await carrying;
+		} catch (fault) {
+			answerFault(exchange, fault);
+		} finally {
+			carried.delete(call);
+		}
+	}
+
+	async function carryOut(
+		exchange: Exchange,
+		prepared: Prepared,
+	): Promise<void> {
+		const { wire, operation, request, response, call, started } = exchange;
+		try {
+			const admitted = await admit(tools, prepared, () => whyNot(exchange));
+			if (!admitted.ok) return answerRefusal(exchange, admitted.error);
+			if ("kept" in admitted.value)
+				return answerKept(response, admitted.value.kept);
+			const reason = whyNot(exchange);
+			if (reason) {
+				const ending = exchange.gone ? "client-gone" : "stopped";
+				await release(call, ending, "Nothing was sent.");
+				return answerRefusal(exchange, reason);
 			}
-			held = true;
-			flight = fly(
+			const flight = fly(
 				tools,
 				wire,
 				operation,
@@ -105,68 +109,77 @@ export function openCalls(tools: CallTools): Calls {
 				admitted.value,
 				started,
 			);
-			flights.add(flight);
-			if (gone) flight.clientGone();
+			flights.set(call, flight);
 			await flight.done;
-			flights.delete(flight);
 		} catch (fault) {
-			// A fault of ours between hold and sending: nothing has left, so nothing is owed.
-			if (held && !flight)
-				void resolve(
-					tools,
-					{
-						type: "release",
-						call,
-						ending: "not-sent",
-						notes: ["The gateway failed before it sent the call."],
-					},
-					"system",
+			// Ours, and before anything was sent. Whether the hold was recorded, the state knows.
+			if (tools.head.state("credits").holds.has(call))
+				await release(
+					call,
+					"not-sent",
+					"The gateway failed before it sent it.",
 				);
-			answerFault(wire, response, call, fault);
+			answerFault(exchange, fault);
+		} finally {
+			flights.delete(call);
 		}
 	}
 
-	function answerRefusal(
-		wire: WireProtocol,
-		response: HttpResponse,
+	async function release(
 		call: string,
+		ending: "client-gone" | "stopped" | "not-sent",
+		note: string,
+	): Promise<void> {
+		await resolutions.record({ type: "release", call, ending, notes: [note] });
+	}
+
+	function answerKept(response: HttpResponse, kept: KeptAnswer): void {
+		const { status, headers, body } = kept;
+		response.head(status, {
+			...headers,
+			"content-length": String(body.byteLength),
+			"x-dos-replayed": "true",
+		});
+		response.end(body);
+	}
+
+	function answerRefusal(
+		{ wire, response, call }: Exchange,
 		refusal: Refusal,
 	): void {
 		metrics.count("dos_refusals_total", { code: refusal.code });
 		respond(wire, response, refusal, { "x-dos-call-id": call });
 	}
 
-	function answerFault(
-		wire: WireProtocol,
-		response: HttpResponse,
-		call: string,
-		fault: unknown,
-	): void {
+	function answerFault(exchange: Exchange, fault: unknown): void {
 		const known = fault instanceof Fault ? fault : undefined;
 		if (!known)
-			tools.report(
-				`A request failed inside: ${fault instanceof Error ? fault.message : String(fault)}`,
-			);
-		else if (known.code.startsWith("log/"))
-			tools.report(`${known.code}: ${known.message}`);
-		answerRefusal(wire, response, call, {
+			tools.report(`A request failed inside: ${describeFault(fault)}`);
+		else if (known.code.startsWith("log/")) tools.report(describeFault(known));
+		answerRefusal(exchange, {
 			code: known?.code ?? "gateway/internal",
 			message:
 				known?.message ??
-				"The gateway failed on this request; nothing was charged. The owner finds the reason in its output.",
+				"The gateway failed on this request; nothing was charged. The owner finds the place in its output.",
 			...(known?.details ? { details: known.details } : {}),
 		});
 	}
 
 	return {
+		inFlight: () => flights.size,
+		carries: (call) => carried.has(call) || resolutions.waits(call),
 		serve,
-		flights: {
-			get size() {
-				return flights.size;
-			},
-			async stop() {
-				await Promise.all([...flights].map((one) => one.stop()));
-			},
+		async stop() {
+			stopped = true;
+			tools.queue.close();
+			for (const flight of flights.values()) flight.stop();
+			await Promise.all(carried.values());
+			await resolutions.close();
 		},
 	};
 }
+
+const clientLeft: Refusal = {
+	code: "request/cancelled",
+	message: "The client left before its call was made.",
+};

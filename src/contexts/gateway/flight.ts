@@ -1,9 +1,5 @@
-import { Fault, type Outcome, type Refusal } from "../../kernel/outcome.ts";
-import type {
-	UpstreamCall,
-	UpstreamFault,
-	UpstreamSink,
-} from "../../ports/http-client.ts";
+import type { Outcome, Refusal } from "../../kernel/outcome.ts";
+import type { UpstreamCall, UpstreamSink } from "../../ports/http-client.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
 import type {
 	Forwarded,
@@ -12,14 +8,16 @@ import type {
 	WireOperation,
 	WireProtocol,
 } from "../../ports/wire-protocol.ts";
-import type { CreditsCommand, DataOf, Ending } from "../credits/index.ts";
+import type { DataOf, Ending } from "../credits/index.ts";
 import type { Recorded } from "../log/index.ts";
 import type { Admitted } from "./admission.ts";
 import { type Body, openBody } from "./body.ts";
-import type { CallTools } from "./call.ts";
+import { describeFault } from "./faults.ts";
 import { recordedData } from "./model.ts";
+import type { Resolution } from "./resolutions.ts";
 import { respond } from "./respond.ts";
 import { costOfCall } from "./settlement.ts";
+import type { CallTools } from "./tools.ts";
 import {
 	brokeOff,
 	mentions,
@@ -33,7 +31,8 @@ export interface Flight {
 	/** Resolves when the call is resolved and its answer has ended. Never rejects. */
 	readonly done: Promise<void>;
 	clientGone(): void;
-	stop(): Promise<void>;
+	/** Breaks the call off; what was delivered is paid. */
+	stop(): void;
 }
 
 /** A day: how long the first answer to an idempotency key is kept. */
@@ -41,35 +40,12 @@ const answerKept = 24 * 3_600_000;
 /** Bytes of an answer that are kept for a retry, and that are gathered before a plain answer starts to flow. */
 const answerBytes = 4 * 1024 * 1024;
 const plainBytes = 1024 * 1024;
-/** Bytes of a vendor's error that are looked at. */
+/** Bytes of a vendor's error that are passed on. */
 const errorBytes = 64 * 1024;
-/** Milliseconds between tries to record a settlement that the log refused. */
-const settleAgain = 1_000;
 
 const passedBack = ["request-id", "x-request-id", "retry-after"];
 
-/** Records a resolution until the log takes it: a settlement is never dropped because a disk was full for a while. */
-export async function resolve(
-	tools: CallTools,
-	command: CreditsCommand & { readonly call: string },
-	actor: string,
-): Promise<Outcome<Recorded> | undefined> {
-	try {
-		return await tools.head.execute("credits", command, {
-			actor,
-			cause: command.call,
-		});
-	} catch (fault) {
-		const code = fault instanceof Fault ? fault.code : "log/failed";
-		tools.report(
-			`${command.call} could not be ${command.type === "settle" ? "settled" : "released"} yet (${code}); it is tried again until the log takes it.`,
-		);
-		if (code !== "log/closed")
-			tools.clock.later(settleAgain, () => void resolve(tools, command, actor));
-		return undefined;
-	}
-}
-
+/** Sends a call whose hold is durable. Whatever happens then, it is resolved once, the vendor is let go and the answer ends. */
 export function fly(
 	tools: CallTools,
 	wire: WireProtocol,
@@ -80,7 +56,8 @@ export function fly(
 	started: number,
 ): Flight {
 	const { clock, metrics } = tools;
-	const { call, asked, substrate, sheet, size, outputLimit } = admitted;
+	const { asked, substrate, sheet, size, outputLimit, command } = admitted;
+	const { call } = command;
 	const { vendor } = substrate;
 	const forwarded: Forwarded = wire.forward(asked, {
 		model: substrate.model,
@@ -88,7 +65,7 @@ export function fly(
 		quirks: vendor.quirks,
 	});
 	const sentLimit = outputLimit ?? asked.outputLimit;
-	const kept: Body | undefined = admitted.keepAnswer
+	const kept: Body | undefined = admitted.retry
 		? openBody(answerBytes)
 		: undefined;
 	let upstream: UpstreamCall | undefined;
@@ -97,10 +74,12 @@ export function fly(
 	let headers: Record<string, string> = {};
 	let firstByte: number | undefined;
 	let meter: Meter | undefined;
+	/** The answer is a stream of events, whatever was asked for. */
+	let streaming = false;
 	/** A plain answer is gathered up to a bound, so that its head can say what it cost. */
 	let gathered: Body | undefined;
 	let vendorError: Body | undefined;
-	let reached = false;
+	let passedBytes = 0;
 	let concluded = false;
 	let finish = (): void => {};
 	const done = new Promise<void>((resolved) => {
@@ -110,18 +89,17 @@ export function fly(
 	const sink: UpstreamSink = {
 		head(code, header) {
 			status = code;
-			reached = true;
-			firstByte = clock.now() - started;
-			const contentType = header("content-type") ?? "application/json";
+			firstByte = elapsed();
+			const contentType = fitting(header("content-type")) ?? "application/json";
 			headers = {
 				"content-type": contentType,
 				"x-dos-call-id": call,
-				"x-dos-substrate": substrate.id,
+				"x-dos-substrate": inHeader(substrate.id),
 			};
 			if (sentLimit !== asked.outputLimit)
 				headers["x-dos-output-limit"] = String(sentLimit);
 			for (const name of passedBack) {
-				const value = header(name);
+				const value = fitting(header(name));
 				if (value !== undefined) headers[name] = value;
 			}
 			if (code < 200 || code >= 300) {
@@ -129,7 +107,8 @@ export function fly(
 				return;
 			}
 			meter = wire.meter(asked, forwarded, code, contentType);
-			if (contentType.startsWith("text/event-stream")) {
+			streaming = contentType.toLowerCase().startsWith("text/event-stream");
+			if (streaming) {
 				headers["cache-control"] = "no-cache";
 				headers["x-dos-held"] = String(admitted.held);
 				start();
@@ -138,24 +117,52 @@ export function fly(
 			}
 		},
 		data(chunk) {
-			if (vendorError) return void vendorError.add(chunk);
+			if (vendorError) {
+				if (vendorError.add(chunk)) return;
+				upstream?.abort();
+				concludeVendorError(vendorError);
+				return;
+			}
 			const passed = (meter as Meter).pass(chunk);
 			if (passed) deliver(passed);
 		},
 		end() {
-			if (vendorError) return void concludeVendorError(vendorError);
+			if (vendorError) return concludeVendorError(vendorError);
 			const metered = (meter as Meter).finish();
 			if (metered.rest) deliver(metered.rest);
 			if (metered.vendorError !== undefined)
-				void concludeBroken("vendor-error", metered, undefined);
-			else if (metered.complete) void conclude("finished", metered);
-			else void concludeBroken("vendor-broke-off", metered, undefined);
+				concludeBroken("vendor-error", metered, brokeOff(substrate));
+			else if (!metered.complete)
+				concludeBroken("vendor-broke-off", metered, brokeOff(substrate));
+			else settle("finished", metered, endWhole);
 		},
 		fail(fault) {
-			if (fault.unsent && attempts < 2) return send();
-			void concludeFault(fault);
+			// Once more, at once: but what has waited in vain for a connection has waited enough.
+			if (fault.unsent && attempts < 2 && !fault.code.endsWith("timeout"))
+				return send();
+			const refusal: Refusal = {
+				code: fault.code,
+				message: `${substrate.id}: ${fault.message}`,
+			};
+			const ending: Ending = fault.code.endsWith("timeout")
+				? "timeout"
+				: fault.unsent
+					? "not-sent"
+					: "vendor-broke-off";
+			if (!meter)
+				return release(ending, [fault.message], (charged) =>
+					endBroken(refusal, charged),
+				);
+			const metered = meter.finish();
+			if (metered.rest) deliver(metered.rest);
+			concludeBroken(ending, metered, refusal);
 		},
 	};
+
+	/** Milliseconds since the request; the wall clock may be set back in between. */
+	function elapsed(): number {
+		return Math.max(0, clock.now() - started);
+	}
 
 	function send(): void {
 		attempts++;
@@ -167,7 +174,7 @@ export function fly(
 				body: forwarded.body,
 				timeouts: tools.timeouts,
 			},
-			sink,
+			guardedSink(sink, failInside),
 		);
 	}
 
@@ -177,6 +184,7 @@ export function fly(
 	}
 
 	function deliver(chunk: Uint8Array): void {
+		passedBytes += chunk.byteLength;
 		kept?.add(chunk);
 		if (gathered) {
 			if (gathered.add(chunk)) return;
@@ -188,14 +196,90 @@ export function fly(
 		if (!response.write(chunk)) upstream?.pause();
 	}
 
-	/** Settles with what is known, then lets the answer end: it is never whole before it is paid. */
-	async function conclude(
+	/** The vendor refused: nothing is owed. Its own words go on to the client, unless they are about the owner's key. */
+	function concludeVendorError(body: Body): void {
+		const about = refusalOfVendor(status, substrate);
+		if (about) tools.report(`${substrate.id}: ${about.code} (HTTP ${status}).`);
+		const bytes = body.whole();
+		const passable =
+			status >= 400 &&
+			status < 600 &&
+			!body.overflowed &&
+			headers["content-type"]?.includes("json") &&
+			!mentions(bytes, Object.values(vendor.headers));
+		const own =
+			about ?? (passable ? undefined : vendorFailed(status, substrate));
+		release("vendor-error", [`The vendor answered ${status}.`], (charged) => {
+			if (own) endBroken(own, charged);
+			else endPlain(bytes, charged);
+		});
+	}
+
+	/** The vendor's fault: what was delivered is paid, and nothing where nothing was. */
+	function concludeBroken(
+		ending: Ending,
+		metered: Metered,
+		refusal: Refusal,
+	): void {
+		const owed = metered.usage !== undefined || metered.deliveredBytes > 0;
+		const said = metered.vendorError !== undefined;
+		const answer = (charged: number | undefined): void => {
+			// The client has the vendor's own error frame already, or gets it with what was delivered.
+			if (said && (owed || response.started)) endWhole(charged);
+			else endBroken(refusal, charged);
+		};
+		// What a vendor says of its error may quote the prompt, so the log does not repeat it.
+		const note = said
+			? "The vendor sent an error in place of an answer."
+			: "The vendor delivered nothing.";
+		if (owed) settle(ending, metered, answer);
+		else release(ending, [note], answer);
+	}
+
+	/** The client or the owner ended it: the vendor is told, and what was delivered is paid. */
+	function breakOff(ending: "client-gone" | "stopped"): void {
+		if (concluded) return;
+		const unsent = upstream?.unsent === true;
+		upstream?.abort();
+		const answer = (charged: number | undefined): void =>
+			ending === "stopped" ? endBroken(stopping, charged) : response.abort();
+		if (unsent) release(ending, ["Nothing was sent."], answer);
+		else if (vendorError)
+			release(ending, [`The vendor answered ${status}.`], answer);
+		// A vendor that already has the request may charge for reading it, so its input is paid even before the first byte.
+		else settle(ending, meteredSoFar(), answer);
+	}
+
+	/** Something of ours threw: the call ends here, and what was delivered is paid. */
+	function failInside(fault: unknown): void {
+		tools.report(`${call} failed inside: ${describeFault(fault)}`);
+		upstream?.abort();
+		const answer = (charged: number | undefined): void =>
+			endBroken(failedInside, charged);
+		const note = "The gateway failed in the middle of this call.";
+		try {
+			settle("stopped", meteredSoFar(), answer, [note]);
+		} catch (again) {
+			tools.report(`${call} has no cost: ${describeFault(again)}`);
+			release("stopped", [note], answer);
+		}
+	}
+
+	function meteredSoFar(): Metered | undefined {
+		try {
+			return meter?.finish();
+		} catch {
+			return { ...unread, deliveredBytes: passedBytes };
+		}
+	}
+
+	function settle(
 		ending: Ending,
 		metered: Metered | undefined,
-		refusal?: Refusal,
-	): Promise<void> {
+		answer: (charged: number | undefined) => void,
+		notes: readonly string[] = [],
+	): void {
 		if (concluded) return;
-		concluded = true;
 		const settlement = costOfCall(
 			sheet,
 			asked,
@@ -204,156 +288,99 @@ export function fly(
 			sentLimit,
 			vendor.quirks.reportsCost === true,
 		);
-		const total = clock.now() - started;
-		if (ending === "finished" && kept && !kept.overflowed) {
-			await tools.answers
-				.keep(
-					call,
-					{ status, headers: { ...headers }, body: kept.whole() },
-					clock.now() + answerKept,
-				)
-				.catch((fault: unknown) =>
-					tools.report(
-						`The answer to ${call} could not be kept for retries: ${String(fault)}`,
-					),
-				);
-		}
-		const outcome = await resolve(
-			tools,
+		void conclude(
 			{
 				type: "settle",
 				call,
 				...settlement,
+				notes: [...settlement.notes, ...notes],
 				ending,
 				sheet: sheet.id,
 				inputBytes: asked.inputBytes,
 				finishReason: metered?.finishReason,
-				timing: { ...(firstByte === undefined ? {} : { firstByte }), total },
-				status,
+				timing: {
+					...(firstByte === undefined ? {} : { firstByte }),
+					total: elapsed(),
+				},
+				...(status ? { status } : {}),
 			},
-			"system",
+			answer,
 		);
-		measure(ending, total, outcome);
-		const charged = outcome?.ok
-			? recordedData<"credits-settled">(outcome.value).amount
-			: undefined;
-		if (refusal && !response.started)
-			respond(wire, response, refusal, {
-				"x-dos-call-id": call,
-				"x-dos-credits": String(charged ?? 0),
-			});
-		else endAnswer(ending, metered, charged, refusal);
-		finish();
 	}
 
-	function endAnswer(
+	function release(
 		ending: Ending,
-		metered: Metered | undefined,
-		charged: number | undefined,
-		refusal: Refusal | undefined,
-	): void {
-		const cost =
-			charged === undefined ? {} : { "x-dos-credits": String(charged) };
-		if (gathered) {
-			if (ending !== "finished" && ending !== "vendor-error") {
-				respond(wire, response, refusal ?? brokeOff(substrate), {
-					"x-dos-call-id": call,
-					...cost,
-				});
-				return;
-			}
-			const body = gathered.whole();
-			const length = { "content-length": String(body.byteLength) };
-			response.head(status, { ...headers, ...length, ...cost });
-			response.end(body);
-		} else if (ending === "finished" || metered?.vendorError !== undefined) {
-			// The vendor's own error frame has passed already.
-			response.end();
-		} else if (asked.stream && ending !== "client-gone") {
-			response.end(wire.streamRefusal(refusal ?? brokeOff(substrate)));
-		} else {
-			response.abort();
-		}
-	}
-
-	async function release(
-		ending: Ending,
-		refusal: Refusal | undefined,
 		notes: readonly string[],
+		answer: (charged: number | undefined) => void,
+	): void {
+		void conclude(
+			{ type: "release", call, ending, notes, ...(status ? { status } : {}) },
+			answer,
+		);
+	}
+
+	/** The one way out, and the first ending counts. The resolution is recorded before the answer ends: no answer is whole before it is paid. */
+	async function conclude(
+		resolution: Resolution,
+		answer: (charged: number | undefined) => void,
 	): Promise<void> {
 		if (concluded) return;
 		concluded = true;
-		const outcome = await resolve(
-			tools,
-			{ type: "release", call, ending, notes, ...(status ? { status } : {}) },
-			"system",
-		);
-		measure(ending, clock.now() - started, outcome);
-		if (refusal)
-			respond(wire, response, refusal, {
-				"x-dos-call-id": call,
-				"x-dos-credits": "0",
-			});
+		if (resolution.ending === "finished") await keep();
+		const outcome = await tools.resolutions.record(resolution);
+		try {
+			measure(resolution.ending, outcome);
+			answer(chargedBy(resolution, outcome));
+		} catch (fault) {
+			tools.report(`${call} failed inside: ${describeFault(fault)}`);
+			response.abort();
+		}
 		finish();
 	}
 
-	/** The vendor refused: nothing is owed. Its own words go on to the client, unless they are about the owner's key. */
-	async function concludeVendorError(body: Body): Promise<void> {
-		const about = refusalOfVendor(status, substrate);
-		if (about) tools.report(`${substrate.id}: ${about.code} (HTTP ${status}).`);
-		const bytes = body.whole();
-		const own =
-			about ??
-			(isJson(headers["content-type"]) &&
-			!mentions(bytes, Object.values(vendor.headers))
-				? undefined
-				: vendorFailed(status, substrate));
-		if (own)
-			return release("vendor-error", own, [`The vendor answered ${status}.`]);
-		if (concluded) return;
-		await release("vendor-error", undefined, [
-			`The vendor answered ${status}.`,
-		]);
+	async function keep(): Promise<void> {
+		if (!kept || kept.overflowed) return;
+		try {
+			await tools.answers.keep(
+				call,
+				{ status, headers: { ...headers }, body: kept.whole() },
+				clock.now() + answerKept,
+			);
+		} catch (fault) {
+			tools.report(
+				`The answer to ${call} could not be kept for retries: ${describeFault(fault)}`,
+			);
+		}
+	}
+
+	/** Ends an answer that became all that it was to be. */
+	function endWhole(charged: number | undefined): void {
+		if (gathered) endPlain(gathered.whole(), charged);
+		else response.end();
+	}
+
+	function endPlain(body: Uint8Array, charged: number | undefined): void {
 		response.head(status, {
 			...headers,
-			"x-dos-credits": "0",
-			"content-length": String(bytes.byteLength),
+			"content-length": String(body.byteLength),
+			...creditsHeader(charged),
 		});
-		response.end(bytes);
+		response.end(body);
 	}
 
-	async function concludeFault(fault: UpstreamFault): Promise<void> {
-		const refusal: Refusal = {
-			code: fault.code,
-			message: `${substrate.id}: ${fault.message}`,
-		};
-		const ending: Ending = fault.code.endsWith("timeout")
-			? "timeout"
-			: fault.unsent
-				? "not-sent"
-				: "vendor-broke-off";
-		if (!meter) return release(ending, refusal, [fault.message]);
-		const metered = meter.finish();
-		if (metered.rest) deliver(metered.rest);
-		return concludeBroken(ending, metered, refusal);
-	}
-
-	/** The vendor's fault: what was delivered is paid, and nothing where nothing was. */
-	function concludeBroken(
-		ending: Ending,
-		metered: Metered,
-		refusal: Refusal | undefined,
-	): Promise<void> {
-		const nothing = !metered.usage && metered.deliveredBytes === 0;
-		if (!nothing || response.started) return conclude(ending, metered, refusal);
-		return release(ending, refusal ?? brokeOff(substrate), [
-			metered.vendorError ?? "The vendor delivered nothing.",
-		]);
+	/** Ends an answer that did not become whole: says why where that can still be said, else lets it be seen. */
+	function endBroken(refusal: Refusal, charged: number | undefined): void {
+		if (response.started && streaming)
+			response.end(wire.streamRefusal(refusal));
+		else
+			respond(wire, response, refusal, {
+				"x-dos-call-id": call,
+				...creditsHeader(charged),
+			});
 	}
 
 	function measure(
 		ending: Ending,
-		total: number,
 		outcome: Outcome<Recorded> | undefined,
 	): void {
 		metrics.count("dos_calls_total", {
@@ -361,7 +388,7 @@ export function fly(
 			vendor: vendor.id,
 			ending,
 		});
-		metrics.observe("dos_call_seconds", { operation: operation.id }, total);
+		metrics.observe("dos_call_seconds", { operation: operation.id }, elapsed());
 		if (firstByte !== undefined)
 			metrics.observe(
 				"dos_first_byte_seconds",
@@ -392,31 +419,48 @@ export function fly(
 			);
 	}
 
-	/** The client or the owner ended it: the vendor is told, and what was delivered is paid. */
-	function breakOff(ending: Ending): Promise<void> {
-		if (concluded) return done;
-		upstream?.abort();
-		// A vendor that already has the request may charge for reading it, so its input is paid even before the first byte.
-		if (attempts === 0)
-			return release("not-sent", undefined, ["Nothing was sent."]);
-		if (vendorError)
-			return release("vendor-error", undefined, [
-				`The vendor answered ${status}.`,
-			]);
-		const metered = reached ? meter?.finish() : undefined;
-		return conclude(
-			ending,
-			metered,
-			ending === "stopped" ? stopping : undefined,
-		);
-	}
-
 	send();
 	return {
 		done,
-		clientGone: () => void breakOff("client-gone"),
-		stop: () => breakOff("stopped"),
+		clientGone: () => guarded(() => breakOff("client-gone"), failInside),
+		stop: () => guarded(() => breakOff("stopped"), failInside),
 	};
+}
+
+function guarded(work: () => void, onFault: (fault: unknown) => void): void {
+	try {
+		work();
+	} catch (fault) {
+		onFault(fault);
+	}
+}
+
+/** A sink that lets nothing thrown escape to the HTTP edge, where it would take the process down. */
+function guardedSink(
+	sink: UpstreamSink,
+	onFault: (fault: unknown) => void,
+): UpstreamSink {
+	return {
+		head: (status, header) => guarded(() => sink.head(status, header), onFault),
+		data: (chunk) => guarded(() => sink.data(chunk), onFault),
+		end: () => guarded(() => sink.end(), onFault),
+		fail: (fault) => guarded(() => sink.fail(fault), onFault),
+	};
+}
+
+/** What was charged: nothing by a release; undefined when the log has not said yet. */
+function chargedBy(
+	{ type }: Resolution,
+	outcome: Outcome<Recorded> | undefined,
+): number | undefined {
+	if (type === "release") return 0;
+	return outcome?.ok
+		? recordedData<"credits-settled">(outcome.value).amount
+		: undefined;
+}
+
+function creditsHeader(charged: number | undefined): Record<string, string> {
+	return charged === undefined ? {} : { "x-dos-credits": String(charged) };
 }
 
 function upstreamHeaders(
@@ -435,6 +479,34 @@ function upstreamHeaders(
 	return headers;
 }
 
-function isJson(contentType: string | undefined): boolean {
-	return contentType?.includes("json") === true;
+/** A vendor's header value, where an answer of ours can carry it. */
+function fitting(value: string | undefined): string | undefined {
+	return value !== undefined && /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
+		? value
+		: undefined;
 }
+
+/** A model may have any name: what a header cannot carry is percent-encoded. */
+function inHeader(name: string): string {
+	return name.replace(/[^ -~]+/g, (odd) =>
+		encodeURIComponent(odd.toWellFormed()),
+	);
+}
+
+const failedInside: Refusal = {
+	code: "gateway/internal",
+	message:
+		"The gateway failed in the middle of this call. What was delivered is charged; the owner finds the place in its output.",
+};
+
+const unread: Metered = {
+	rest: undefined,
+	usage: undefined,
+	absurd: undefined,
+	reportedCost: undefined,
+	deliveredBytes: 0,
+	partialUsage: undefined,
+	complete: false,
+	finishReason: undefined,
+	vendorError: undefined,
+};

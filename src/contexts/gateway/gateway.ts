@@ -15,12 +15,15 @@ import type { Hold } from "../credits/index.ts";
 import type { Head } from "../log/index.ts";
 import { type Access, type Caller, openAccess } from "./access.ts";
 import { openCalls } from "./call.ts";
+import { describeFault } from "./faults.ts";
 import { openHoldQueue } from "./hold-queue.ts";
 import { type Metrics, openMetrics } from "./metrics.ts";
 import type { HoldRules, LedgerDeciders, Report } from "./model.ts";
 import { type Quote, quoteFor } from "./quote.ts";
 import { type Receipt, receiptOf } from "./receipts.ts";
 import { recoverHolds, sweepHolds } from "./recovery.ts";
+import { repeat } from "./repeat.ts";
+import { openResolutions } from "./resolutions.ts";
 import type { Substrates } from "./substrates.ts";
 
 export interface GatewayOptions {
@@ -61,7 +64,7 @@ export interface Gateway {
 	recover(): Promise<readonly Hold[]>;
 	/** Calls under way here. */
 	inFlight(): number;
-	/** Aborts the calls under way (what was delivered is paid) and ends the sweeping. */
+	/** Takes no more calls, aborts those under way (what was delivered is paid), and ends the sweeping. Idempotent. */
 	stop(): Promise<void>;
 }
 
@@ -73,26 +76,24 @@ export function openGateway(options: GatewayOptions): Gateway {
 	const metrics = openMetrics();
 	const access = openAccess(options);
 	const queue = openHoldQueue({ head, clock, wait: holds.wait });
-	const calls = openCalls({ ...options, access, queue, metrics });
-	const stopSweeping = sweepHolds(head, clock, sweepEvery, report);
-	let stopAnswers = (): void => {};
-	function sweepAnswers(): void {
-		stopAnswers = clock.later(answerSweepEvery, () => {
-			options.answers
-				.sweep(clock.now())
-				.catch((fault: unknown) =>
-					report(`Old answers could not be forgotten: ${String(fault)}`),
-				)
-				.finally(sweepAnswers);
-		});
-	}
-	sweepAnswers();
-
-	metrics.gauge(
-		"dos_calls_in_flight",
-		"Calls under way.",
-		() => calls.flights.size,
+	const resolutions = openResolutions({ head, clock, report });
+	const calls = openCalls({ ...options, access, queue, resolutions, metrics });
+	const stopSweeping = sweepHolds(
+		head,
+		clock,
+		sweepEvery,
+		calls.carries,
+		report,
 	);
+	const stopForgetting = repeat(
+		clock,
+		answerSweepEvery,
+		() => options.answers.sweep(clock.now()),
+		(fault) =>
+			report(`Old answers could not be forgotten: ${describeFault(fault)}`),
+	);
+
+	metrics.gauge("dos_calls_in_flight", "Calls under way.", calls.inFlight);
 	metrics.gauge(
 		"dos_calls_waiting",
 		"Calls that wait for credits held by others.",
@@ -134,12 +135,11 @@ export function openGateway(options: GatewayOptions): Gateway {
 		receipt: (call, account) =>
 			receiptOf(call, head.state("credits"), options.log, account),
 		recover: () => recoverHolds(head, options.isAlive, report),
-		inFlight: () => calls.flights.size,
+		inFlight: calls.inFlight,
 		async stop() {
 			stopSweeping();
-			stopAnswers();
-			queue.close();
-			await calls.flights.stop();
+			stopForgetting();
+			await calls.stop();
 		},
 	};
 }

@@ -1,4 +1,4 @@
-import type { Outcome } from "../../kernel/outcome.ts";
+import type { Outcome, Refusal } from "../../kernel/outcome.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { CreditsCommand } from "../credits/index.ts";
 import type { Head, Intent, Recorded } from "../log/index.ts";
@@ -8,30 +8,45 @@ export type HoldCommand = Extract<CreditsCommand, { type: "hold" }>;
 
 /**
  * Holds with patience. When only holds in flight stand in the way of a call, it waits, first come
- * first served within its account, until enough of them are resolved or its time is up; then it is
- * asked once more with `pressing`, so that it may shrink to what is there, and only then refused.
+ * first served among the calls of its key, until enough of them are resolved or its time is up; then it
+ * is asked once more with `pressing`, so that it may shrink to what is there, and only then refused.
  */
 export interface HoldQueue {
-	/** `cancelled` is asked before each try: a client that has left waits for nothing. */
+	/** `cancelled` says before each try why the call need not be made any more: the client has left, say. */
 	hold(
 		command: HoldCommand,
 		intent: Intent,
-		cancelled: () => boolean,
+		cancelled: () => Refusal | undefined,
 	): Promise<Outcome<Recorded>>;
 	/** Calls waiting now. */
 	waiting(): number;
+	/** Lets nobody wait any longer: each is refused with its `cancelled`, or with what stands in its way. */
 	close(): void;
 }
 
 interface Waiter {
 	readonly command: HoldCommand;
 	readonly intent: Intent;
-	readonly cancelled: () => boolean;
-	settle(outcome: Promise<Outcome<Recorded>>): void;
+	readonly cancelled: () => Refusal | undefined;
+	readonly answer: (outcome: Outcome<Recorded>) => void;
+	readonly fail: (fault: unknown) => void;
+	/** What it was refused with last. */
+	refused: Outcome<Recorded> | undefined;
+	/** Its command is with the head. It must not be sent a second time: that would be a second hold. */
+	trying: boolean;
+	timeUp: boolean;
 	stopTimer(): void;
 }
 
-/** How many waiters of an account are tried when credits come free: the first may be too large for what came. */
+/** The waiters of one key. One lane a key, so that a key whose own cap is reached stops no other key. */
+interface Lane {
+	readonly account: string;
+	readonly waiters: Waiter[];
+	pumping: boolean;
+	again: boolean;
+}
+
+/** How many waiters of a lane are tried when credits come free: the first may be too large for what came. */
 const triedAtOnce = 8;
 
 export function openHoldQueue(options: {
@@ -41,151 +56,173 @@ export function openHoldQueue(options: {
 	readonly wait: number;
 }): HoldQueue {
 	const { head, clock, wait } = options;
-	const queues = new Map<string, Waiter[]>();
-	const pumping = new Set<string>();
-	const again = new Set<string>();
-	/** A waiter that is being tried must not be tried a second time by its timer. */
-	const trying = new Set<Waiter>();
+	const lanes = new Map<string, Lane>();
+	let closed = false;
 
 	const unsubscribe = head.subscribe((events) => {
-		if (queues.size === 0) return;
+		if (lanes.size === 0) return;
+		const accounts = new Set<string>();
 		for (const { type, data } of events) {
-			if (type === "credits-held") continue;
 			const account = (data as { account?: string }).account;
-			if (account !== undefined && queues.has(account)) pump(account);
+			if (type !== "credits-held" && account !== undefined)
+				accounts.add(account);
 		}
+		for (const lane of lanes.values())
+			if (accounts.has(lane.account)) void pump(lane);
 	});
 
-	function pump(account: string): void {
-		if (pumping.has(account)) {
-			again.add(account);
-			return;
-		}
-		pumping.add(account);
-		void tryWaiters(account).finally(() => {
-			pumping.delete(account);
-			if (again.delete(account)) pump(account);
-		});
+	function execute(
+		{ command, intent }: Pick<Waiter, "command" | "intent">,
+		pressing: boolean,
+	): Promise<Outcome<Recorded>> {
+		return head.execute(
+			"credits",
+			pressing ? { ...command, pressing } : command,
+			intent,
+		);
 	}
 
-	async function tryWaiters(account: string): Promise<void> {
-		for (let admitted = true; admitted; ) {
-			const batch = (queues.get(account) ?? []).slice(0, triedAtOnce);
-			const outcomes = await Promise.allSettled(
-				batch.map((waiter) => tryNow(waiter)),
-			);
-			admitted = false;
-			outcomes.forEach((outcome, index) => {
-				const waiter = batch[index] as Waiter;
-				if (outcome.status === "fulfilled" && isWaitable(outcome.value)) return;
-				admitted = true;
-				remove(account, waiter);
-				waiter.settle(
-					outcome.status === "fulfilled"
-						? Promise.resolve(outcome.value)
-						: Promise.reject(outcome.reason),
-				);
-			});
+	/** Tries the first of a lane, again for as long as one of them leaves it or something more has come free. */
+	async function pump(lane: Lane): Promise<void> {
+		lane.again = true;
+		if (lane.pumping) return;
+		lane.pumping = true;
+		while (lane.again && lane.waiters.length > 0) {
+			lane.again = false;
+			const first = lane.waiters.slice(0, triedAtOnce);
+			const left = await Promise.all(first.map((one) => tryOnce(lane, one)));
+			if (left.includes(true)) lane.again = true;
 		}
+		lane.pumping = false;
 	}
 
-	async function tryNow(waiter: Waiter): Promise<Outcome<Recorded>> {
-		if (waiter.cancelled()) return cancelledOutcome;
-		trying.add(waiter);
+	/** Whether it left the lane. */
+	async function tryOnce(lane: Lane, waiter: Waiter): Promise<boolean> {
+		const reason = waiter.cancelled();
+		if (reason) {
+			return leave(lane, waiter, () => waiter.answer(refusal(reason)));
+		}
+		waiter.trying = true;
 		try {
-			return await head.execute("credits", waiter.command, waiter.intent);
-		} finally {
-			trying.delete(waiter);
+			const outcome = await execute(waiter, false);
+			waiter.trying = false;
+			if (!isWaitable(outcome))
+				return leave(lane, waiter, () => waiter.answer(outcome));
+			waiter.refused = outcome;
+			if (closed) return leave(lane, waiter, () => giveUp(waiter));
+			if (waiter.timeUp) return leave(lane, waiter, () => press(waiter));
+			return false;
+		} catch (fault) {
+			waiter.trying = false;
+			return leave(lane, waiter, () => waiter.fail(fault));
 		}
 	}
 
-	function remove(account: string, waiter: Waiter): boolean {
-		const queue = queues.get(account);
-		const index = queue?.indexOf(waiter) ?? -1;
-		if (!queue || index < 0) return false;
-		queue.splice(index, 1);
-		if (queue.length === 0) queues.delete(account);
+	/** The last try: with what is there. */
+	function press(waiter: Waiter): void {
+		const reason = waiter.cancelled();
+		if (reason) waiter.answer(refusal(reason));
+		else execute(waiter, true).then(waiter.answer, waiter.fail);
+	}
+
+	function giveUp(waiter: Waiter): void {
+		const reason = waiter.cancelled();
+		if (reason) waiter.answer(refusal(reason));
+		else if (waiter.refused) waiter.answer(waiter.refused);
+		else press(waiter);
+	}
+
+	function leave(lane: Lane, waiter: Waiter, then: () => void): boolean {
+		const index = lane.waiters.indexOf(waiter);
+		if (index < 0) return false;
+		lane.waiters.splice(index, 1);
+		if (lane.waiters.length === 0) lanes.delete(laneOf(waiter.command));
 		waiter.stopTimer();
+		then();
 		return true;
 	}
 
 	function enqueue(
 		command: HoldCommand,
 		intent: Intent,
-		cancelled: () => boolean,
+		cancelled: () => Refusal | undefined,
+		refused: Outcome<Recorded> | undefined,
 	): Promise<Outcome<Recorded>> {
-		return new Promise((resolve) => {
-			let stopTimer = () => {};
+		const name = laneOf(command);
+		let lane = lanes.get(name);
+		if (!lane) {
+			lane = {
+				account: command.account,
+				waiters: [],
+				pumping: false,
+				again: false,
+			};
+			lanes.set(name, lane);
+		}
+		const own = lane;
+		return new Promise((answer, fail) => {
 			const waiter: Waiter = {
 				command,
 				intent,
 				cancelled,
-				settle: resolve,
-				stopTimer: () => stopTimer(),
+				answer,
+				fail,
+				refused,
+				trying: false,
+				timeUp: false,
+				stopTimer: clock.later(wait, () => {
+					waiter.timeUp = true;
+					if (waiter.trying) return;
+					leave(own, waiter, () => press(waiter));
+					// Whoever moved up to the first has not been tried yet.
+					void pump(own);
+				}),
 			};
-			const timeUp = (): void => {
-				if (trying.has(waiter)) {
-					stopTimer = clock.later(5, timeUp);
-					return;
-				}
-				if (!remove(command.account, waiter)) return;
-				resolve(
-					cancelled()
-						? cancelledOutcome
-						: head.execute("credits", { ...command, pressing: true }, intent),
-				);
-			};
-			stopTimer = clock.later(wait, timeUp);
-			const queue = queues.get(command.account);
-			if (queue) queue.push(waiter);
-			else queues.set(command.account, [waiter]);
+			own.waiters.push(waiter);
+			// What stood in the way may have gone between the refusal and now.
+			void pump(own);
 		});
 	}
 
 	return {
 		async hold(command, intent, cancelled) {
-			if (!queues.has(command.account)) {
-				const outcome = await head.execute("credits", command, intent);
+			const reason = cancelled();
+			if (reason) return refusal(reason);
+			let outcome: Outcome<Recorded> | undefined;
+			if (closed || !lanes.has(laneOf(command))) {
+				outcome = await execute({ command, intent }, false);
 				if (!isWaitable(outcome)) return outcome;
-				if (wait === 0)
-					return head.execute(
-						"credits",
-						{ ...command, pressing: true },
-						intent,
-					);
+				if (wait === 0) return execute({ command, intent }, true);
+				if (closed) return outcome;
 			}
-			const outcome = enqueue(command, intent, cancelled);
-			// What stood in the way may have gone between the refusal and now.
-			pump(command.account);
-			return outcome;
+			return enqueue(command, intent, cancelled, outcome);
 		},
 		waiting() {
 			let count = 0;
-			for (const queue of queues.values()) count += queue.length;
+			for (const lane of lanes.values()) count += lane.waiters.length;
 			return count;
 		},
 		close() {
+			closed = true;
 			unsubscribe();
-			for (const [account, queue] of queues) {
-				for (const waiter of [...queue]) {
+			for (const lane of [...lanes.values()]) {
+				for (const waiter of [...lane.waiters]) {
 					// One that is being tried right now gets its answer from that try.
-					if (trying.has(waiter)) continue;
-					remove(account, waiter);
-					waiter.settle(Promise.resolve(cancelledOutcome));
+					if (!waiter.trying) leave(lane, waiter, () => giveUp(waiter));
 				}
 			}
 		},
 	};
 }
 
+function laneOf({ account, key }: HoldCommand): string {
+	return `${account} ${key ?? ""}`;
+}
+
+function refusal(error: Refusal): Outcome<never> {
+	return { ok: false, error };
+}
+
 function isWaitable(outcome: Outcome<Recorded>): boolean {
 	return !outcome.ok && outcome.error.details?.waitable === true;
 }
-
-const cancelledOutcome: Outcome<Recorded> = {
-	ok: false,
-	error: {
-		code: "request/cancelled",
-		message: "The client left while its call waited.",
-	},
-};

@@ -2,7 +2,7 @@ import type { MicroCredits } from "../../kernel/money.ts";
 import { accept, type Outcome } from "../../kernel/outcome.ts";
 import type { PriceSheet } from "../../ports/price-book.ts";
 import type { WireRequest } from "../../ports/wire-protocol.ts";
-import { maximumCost, priceUsage } from "../credits/index.ts";
+import { type CostLine, maximumCost, priceUsage } from "../credits/index.ts";
 import type { Expected } from "./sizing.ts";
 
 /** How much to hold for a call, and the output limit that goes to the vendor with it. */
@@ -15,6 +15,8 @@ export interface HoldSize {
 	/** Output tokens held for, all choices together. */
 	readonly outputTokens: number;
 	readonly inputTokens: number;
+	/** The amount as a sum. */
+	readonly lines: readonly CostLine[];
 }
 
 /** Requests of a vendor's own search tool that one call may make. */
@@ -48,6 +50,7 @@ export function sizeHold(
 		outputLimit: request.outputLimit === undefined ? outputCeiling : undefined,
 		outputTokens,
 		inputTokens: expected.input,
+		lines: most.value.lines,
 	});
 }
 

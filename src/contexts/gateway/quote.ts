@@ -1,11 +1,6 @@
 import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
 import type { WireRequest } from "../../ports/wire-protocol.ts";
-import {
-	available,
-	type CostLine,
-	maximumCost,
-	priceUsage,
-} from "../credits/index.ts";
+import { available, type CostLine, priceUsage } from "../credits/index.ts";
 import type { Caller } from "./access.ts";
 import { sizeHold } from "./hold-size.ts";
 import { expect, type SizingState } from "./sizing.ts";
@@ -59,11 +54,6 @@ export function quoteFor(
 	);
 	const size = sizeHold(sheet, asked, expected, outputCeiling);
 	if (!size.ok) return size;
-	const bound = maximumCost(sheet, {
-		inputTokens: size.value.inputTokens,
-		outputTokens: size.value.outputTokens,
-	});
-	if (!bound.ok) return bound;
 	const usual = priceUsage(sheet, {
 		input: expected.input,
 		output: Math.min(
@@ -76,7 +66,7 @@ export function quoteFor(
 		substrate: found.value.id,
 		sheet: sheet.id,
 		hold: size.value.amount,
-		atMost: { cost: size.value.amount, lines: bound.value.lines },
+		atMost: { cost: size.value.amount, lines: size.value.lines },
 		usually: {
 			cost: usual.ok ? usual.value.cost : size.value.atLeast,
 			samples: expected.samples,

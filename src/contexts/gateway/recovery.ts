@@ -1,7 +1,9 @@
 import type { Clock } from "../../ports/clock.ts";
 import type { Hold } from "../credits/index.ts";
 import type { Head } from "../log/index.ts";
+import { describeFault } from "./faults.ts";
 import type { LedgerDeciders, Report } from "./model.ts";
+import { repeat } from "./repeat.ts";
 
 /**
  * Holds whose process is gone, and holds past their time, are resolved here; none leaks for ever.
@@ -42,19 +44,21 @@ export async function recoverHolds(
 	return released;
 }
 
-/** Expires overdue holds every `every` milliseconds, until the returned function is called. */
+/**
+ * Expires overdue holds every `every` milliseconds, until the returned function is called. A call that is carried out
+ * here still, after a machine slept for hours say, keeps its hold: it ends by itself and is then paid.
+ */
 export function sweepHolds(
 	head: Head<LedgerDeciders>,
 	clock: Clock,
 	every: number,
+	carries: (call: string) => boolean,
 	report: Report,
 ): () => void {
-	let stopped = false;
-	let cancel = (): void => {};
 	async function sweep(): Promise<void> {
 		const now = clock.now();
 		const due = [...head.state("credits").holds.values()].filter(
-			(hold) => hold.expires <= now,
+			(hold) => hold.expires <= now && !carries(hold.call),
 		);
 		for (const { call } of due) {
 			const outcome = await head.execute(
@@ -65,21 +69,7 @@ export function sweepHolds(
 			if (outcome.ok) report(`The hold of ${call} expired and was given back.`);
 		}
 	}
-	function next(): void {
-		if (stopped) return;
-		cancel = clock.later(every, () => {
-			sweep()
-				.catch((fault: unknown) =>
-					report(
-						`Overdue holds could not be swept: ${fault instanceof Error ? fault.message : String(fault)}`,
-					),
-				)
-				.finally(next);
-		});
-	}
-	next();
-	return () => {
-		stopped = true;
-		cancel();
-	};
+	return repeat(clock, every, sweep, (fault) =>
+		report(`Overdue holds could not be swept: ${describeFault(fault)}`),
+	);
 }

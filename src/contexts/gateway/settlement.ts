@@ -35,7 +35,7 @@ export function costOfCall(
 	if (metered?.usage) {
 		const { usage } = metered;
 		const priced = price(sheet, usage, notes);
-		if (reportsCost && metered.reportedCost !== undefined) {
+		if (reportsCost && isAmount(metered.reportedCost)) {
 			if (priced && priced.cost !== metered.reportedCost) {
 				notes.push(
 					`Priced from usage it would have been ${priced.cost} micro-credits.`,
@@ -75,6 +75,10 @@ export function costOfCall(
 		lines: priced?.lines ?? [],
 		notes,
 	};
+}
+
+function isAmount(cost: number | undefined): cost is number {
+	return Number.isSafeInteger(cost) && (cost as number) >= 0;
 }
 
 /** Prices usage; what the sheet has no price for is left out of the sum and said on the receipt. */

@@ -76,7 +76,7 @@ export function openSubstrates(options: {
 			return refuse(
 				"model/wrong-protocol",
 				`${named.id} does not speak the protocol of this request; it speaks ${Object.keys(named.bases).join(", ")}.`,
-				{ model: name, speaks: Object.keys(named.bases) },
+				{ model: shorten(name), speaks: Object.keys(named.bases) },
 			);
 		}
 		const speaking = vendors.filter((vendor) => vendor.bases[protocol]);

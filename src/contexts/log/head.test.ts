@@ -510,9 +510,9 @@ describe.each(stores)("head over %s", (_, makeStores) => {
 			const reads: number[] = [];
 			const watched: EventLog = {
 				...log,
-				read(position, options) {
+				scan(position, options) {
 					reads.push(position);
-					return log.read(position, options);
+					return log.scan(position, options);
 				},
 			};
 			const restored = await open(watched, { derived });

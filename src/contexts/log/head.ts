@@ -129,8 +129,12 @@ export async function openHead<D extends Deciders>(
 		trusted = false;
 		folded = (await restoreSnapshot()) ?? startAnew();
 		snapshotAt = folded.position;
-		for await (const batch of log.read(folded.position))
-			for (const event of batch) fold(event);
+		let last = 0;
+		for await (const batch of log.scan(folded.position)) {
+			for (const event of batch) evolve(upcast(readEvent(event)));
+			last = batch.at(-1)?.position ?? last;
+		}
+		if (last > 0) folded = (await log.at(last)) as StoredEvent;
 		trusted = true;
 	}
 
@@ -159,7 +163,7 @@ export async function openHead<D extends Deciders>(
 		await restore();
 		// Not done before they heard it all: should the reading fail, the next turn begins again.
 		trusted = false;
-		for await (const batch of log.read(announced, { to: folded.position })) {
+		for await (const batch of log.scan(announced, { to: folded.position })) {
 			announce(batch.map((stored) => upcast(readEvent(stored))));
 		}
 		trusted = true;

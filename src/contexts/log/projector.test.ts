@@ -39,8 +39,8 @@ function counting(log: EventLog): { readonly log: EventLog; read(): number } {
 		read: () => read,
 		log: {
 			...log,
-			async *read(position, options) {
-				for await (const batch of log.read(position, options)) {
+			async *scan(position, options) {
+				for await (const batch of log.scan(position, options)) {
 					read += batch.length;
 					yield batch;
 				}

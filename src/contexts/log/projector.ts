@@ -74,7 +74,7 @@ export async function openProjector<State>(
 		const { position, hash } = await log.tip();
 		if (position <= place.position) return;
 		try {
-			for await (const batch of log.read(place.position, {
+			for await (const batch of log.scan(place.position, {
 				types,
 				to: position,
 			})) {

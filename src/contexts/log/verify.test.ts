@@ -176,6 +176,20 @@ describe("what was changed is found where it stands", () => {
 		expect(audit.root).toBeUndefined();
 	});
 
+	it("two events side by side, each for itself", async () => {
+		const hash = at(3).hash;
+		const forged = changed(15, { hash }).with(15, {
+			...at(16),
+			previous: at(4).hash,
+		});
+		expect(found(await verify(forgedLog(forged)))).toEqual(
+			expect.arrayContaining([
+				"audit/event-altered 15",
+				"audit/event-altered 16",
+			]),
+		);
+	});
+
 	it("an event that was replaced by a well-formed one", async () => {
 		const [other] = chain([{ ...envelope(15), data: "{}" }], at(14)) as [
 			StoredEvent,

@@ -346,7 +346,7 @@ describe("an OpenAI request is forwarded", () => {
 						quirks: {},
 					});
 					expect(JSON.parse(Buffer.from(forwarded.body).toString())).toEqual({
-						...body,
+						...JSON.parse(text),
 						model: 'n"w',
 						[limited ? "max_tokens" : "max_completion_tokens"]: 5,
 						stream_options: { include_usage: true },
@@ -463,6 +463,16 @@ describe("a stream whose usage we asked for", () => {
 			'data: {"id":1,\ndata: "usage":null}\n\n',
 		],
 		[
+			"a deeper usage whose object ends a line of data",
+			'data: {"x":{"id":1,"usage":null}\ndata: }\n\n',
+			'data: {"x":{"id":1,"usage":null}\ndata: }\n\n',
+		],
+		[
+			"usage far before the end",
+			`data: {"id":1}\n\ndata: {"id":2,"usage":null,"choices":[{"delta":{"content":"${"long ".repeat(40)}"}}]}\n\n`,
+			`data: {"id":1}\n\ndata: {"id":2,"choices":[{"delta":{"content":"${"long ".repeat(40)}"}}]}\n\n`,
+		],
+		[
 			"content beside usage",
 			'data: {"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}\n\n',
 			'data: {"choices":[{"delta":{}}],"usage":{"prompt_tokens":1}}\n\n',
@@ -505,8 +515,13 @@ describe("a stream whose usage we asked for", () => {
 		["cut off within a comment", ": OPENROUTER PROC", ": OPENROUTER PROC"],
 	])("passes %s", (_, text, expected) => {
 		expect(watch(text, { asked: true }).passed).toBe(expected);
-		expect(watch(bytewise(text), { asked: true }).passed).toBe(expected);
-		expect(watch(bytewise(text)).passed).toBe(text);
+		for (const size of [1, 50, 100]) {
+			const chunks: Buffer[] = [];
+			for (let at = 0; at < text.length; at += size)
+				chunks.push(Buffer.from(text.slice(at, at + size)));
+			expect(watch(chunks, { asked: true }).passed).toBe(expected);
+			expect(watch(chunks).passed).toBe(text);
+		}
 	});
 
 	it("lets a frame over the limit through unread, with bounded memory, and reads on after it", () => {

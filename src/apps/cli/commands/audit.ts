@@ -1,9 +1,4 @@
 import { readFileSync } from "node:fs";
-import { nodeDigest } from "../../../adapters/runtime/digest.ts";
-import {
-	ed25519Signer,
-	generateSignerKey,
-} from "../../../adapters/runtime/signer.ts";
 import { resolutionKey } from "../../../contexts/credits/index.ts";
 import {
 	type Audit,
@@ -21,7 +16,7 @@ import {
 	makeCheckpoint,
 	readCheckpoint,
 } from "../../checkpoints.ts";
-import { withLedger } from "../../ledger.ts";
+import { signatureChecks, withLedger } from "../../ledger.ts";
 import { counted, timeText } from "../amounts.ts";
 import { exitCodes, orRefused } from "../errors.ts";
 import type { Session } from "../session.ts";
@@ -139,10 +134,8 @@ export async function check(
 			refuse("proof/malformed", `${file} is no proof: it is not JSON.`),
 		);
 	}
-	// Verifying takes no key of our own; any signer knows how.
-	const { verify } = ed25519Signer("nobody", generateSignerKey());
 	const { event, checkpoint } = orRefused(
-		checkProof(bundle, { keys: options.trust, verify, digest: nodeDigest }),
+		checkProof(bundle, { keys: options.trust, ...signatureChecks() }),
 	);
 	const { data } = readEvent(event);
 	session.result(

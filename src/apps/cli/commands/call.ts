@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { formatCredits } from "../../../kernel/money.ts";
 import { Fault, type Refusal } from "../../../kernel/outcome.ts";
 import { withLedger } from "../../ledger.ts";
-import { amountText } from "../amounts.ts";
+import { amountText, counted } from "../amounts.ts";
 import { readStream, textOf } from "../answer-text.ts";
 import { exitCodes, Refused, usage } from "../errors.ts";
 import { findServer, readAll, type ServerPlace, send } from "../server.ts";
@@ -304,7 +304,13 @@ function costLine(receipt: ReceiptShown): string {
 		...(uncollected ? [`${formatCredits(uncollected)} uncollected`] : []),
 		...(tokens.length > 0 ? [tokens.join(", ")] : []),
 		harmless(substrate),
-		...(timing ? [`${(timing.total / 1000).toFixed(1)} s`] : []),
+		...(timing
+			? [
+					timing.total < 1000
+						? `${timing.total} ms`
+						: `${(timing.total / 1000).toFixed(1)} s`,
+				]
+			: []),
 		`call ${receipt.call}`,
 	].join(" · ");
 }
@@ -331,7 +337,7 @@ function quoteText(quoted: QuoteShown): string {
 			["at most", amountText(atMost.cost)],
 			[
 				"usually",
-				`${amountText(usually.cost)}${usually.samples === 0 ? ", a rule of thumb" : `, from ${usually.samples} calls`}`,
+				`${amountText(usually.cost)}${usually.samples === 0 ? ", a rule of thumb" : `, from ${counted(usually.samples, "call")}`}`,
 			],
 			[
 				"output",

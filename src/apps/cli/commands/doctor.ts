@@ -15,7 +15,7 @@ import { amountText, counted, timeText } from "../amounts.ts";
 import { exitCodes, explain } from "../errors.ts";
 import { findServer, isOurs, urlOf } from "../server.ts";
 import type { Session } from "../session.ts";
-import { displayWidth } from "../table.ts";
+import { wrap } from "../table.ts";
 
 /** One thing looked at. */
 interface Check {
@@ -231,7 +231,7 @@ async function prices(
 		? wrong
 		: [
 				ok(
-					`${book.version}; ${counted(Object.keys(config.models).length, "model name")} of your own`,
+					`${counted(config.prices.length, "price row")} and ${counted(Object.keys(config.models).length, "model name")} of your own`,
 				),
 			];
 }
@@ -304,7 +304,7 @@ async function uncollected(
 	let calls = 0;
 	let sum = 0;
 	let seen = 0;
-	for await (const batch of log.read(from, {
+	for await (const batch of log.scan(from, {
 		types: ["credits-settled"],
 		to,
 	})) {
@@ -399,19 +399,4 @@ function doctorText(
 				? "It works; see the warnings."
 				: style.green("All is well.");
 	return `${lines.join("\n")}\n\n${verdict}`;
-}
-
-function wrap(text: string, width: number, indent: string): string {
-	const lines: string[] = [];
-	for (const given of text.split("\n")) {
-		let line = "";
-		for (const word of given.split(" ")) {
-			if (line !== "" && displayWidth(line) + 1 + displayWidth(word) > width) {
-				lines.push(line);
-				line = word;
-			} else line = line === "" ? word : `${line} ${word}`;
-		}
-		lines.push(line);
-	}
-	return lines.join(`\n${indent}`);
 }

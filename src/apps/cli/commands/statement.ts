@@ -108,7 +108,7 @@ export async function statement(
 					[
 						{ title: "time (UTC)" },
 						{ title: "what", shrink: 12 },
-						{ title: "call" },
+						{ title: "call or note", shrink: 31 },
 						{
 							title: "credits",
 							align: "right",
@@ -120,7 +120,7 @@ export async function statement(
 					kept.map((line) => [
 						shortTime(line.time),
 						whatOf(line),
-						line.call ?? "",
+						line.call ?? line.note ?? "",
 						`${line.amount > 0 ? "+" : ""}${formatCredits(line.amount)}`,
 						formatCredits(line.balance),
 					]),
@@ -184,8 +184,8 @@ function lineOf(
 }
 
 function whatOf(line: StatementLine): string {
-	if (line.type !== "call")
-		return line.note ? `${line.type}: ${line.note}` : line.type;
+	if (line.type === "grant") return "grant";
+	if (line.type === "refund") return `refund: ${line.note}`;
 	const remarks = [
 		...(line.ending === "finished" ? [] : [line.ending]),
 		...(line.basis === "estimated" ? ["estimated"] : []),

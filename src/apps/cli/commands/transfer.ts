@@ -1,21 +1,13 @@
 import { once } from "node:events";
 import { createReadStream, rmSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { sqliteEventLog } from "../../../adapters/event-log/sqlite.ts";
-import { nodeDigest } from "../../../adapters/runtime/digest.ts";
-import {
-	ed25519Signer,
-	generateSignerKey,
-} from "../../../adapters/runtime/signer.ts";
-import { openDatabase } from "../../../adapters/sqlite/database.ts";
 import {
 	exportLog as exportLines,
 	importLog as importLines,
 } from "../../../contexts/log/index.ts";
 import { Fault } from "../../../kernel/outcome.ts";
 import { logOrigin } from "../../checkpoints.ts";
-import { createHome } from "../../home.ts";
-import { withLedger } from "../../ledger.ts";
+import { signatureChecks, withBareLog, withLedger } from "../../ledger.ts";
 import { counted } from "../amounts.ts";
 import { usage } from "../errors.ts";
 import type { Session } from "../session.ts";
@@ -69,39 +61,30 @@ export async function importLog(
 	const input = file === "-" ? session.streams.in : createReadStream(file);
 	if (file !== "-")
 		await once(input, "open").catch((cause) => unreadable(file, cause));
-	createHome(home);
-	const database = openDatabase(home.database);
 	const progress = session.progress("Events imported:");
-	try {
-		const log = sqliteEventLog(database);
-		const { verify } = ed25519Signer("nobody", generateSignerKey());
-		const { size, root, signedBy } = await importLines({
+	const { size, root, signedBy } = await withBareLog(home, (log) =>
+		importLines({
 			log,
 			text: input.setEncoding("utf8") as AsyncIterable<string>,
-			digest: nodeDigest,
-			verify,
 			onProgress: progress.at,
+			...signatureChecks(),
 			...(options.trust && { keys: options.trust }),
-		});
-		progress.end();
-		const done = {
-			events: size,
-			root: Buffer.from(root).toString("base64"),
-			signedBy,
-		};
-		session.result(done, () =>
-			[
-				`${counted(size, "event")} imported into ${home.folder}; the root is that of the export:`,
-				done.root,
-				options.trust
-					? `Signed by ${signedBy}, as you asked.`
-					: `Signed by ${signedBy}. Is this the key you know? --trust <key> insists on it.`,
-			].join("\n"),
-		);
-	} finally {
-		progress.end();
-		await database.close();
-	}
+		}),
+	).finally(progress.end);
+	const done = {
+		events: size,
+		root: Buffer.from(root).toString("base64"),
+		signedBy,
+	};
+	session.result(done, () =>
+		[
+			`${counted(size, "event")} imported into ${home.folder}; the root is that of the export:`,
+			done.root,
+			options.trust
+				? `Signed by ${signedBy}, as you asked.`
+				: `Signed by ${signedBy}. Is this the key you know? --trust <key> insists on it.`,
+		].join("\n"),
+	);
 }
 
 async function writeNew(

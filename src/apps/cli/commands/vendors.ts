@@ -3,7 +3,7 @@ import { formatCredits } from "../../../kernel/money.ts";
 import type { PriceSheet } from "../../../ports/price-book.ts";
 import { openPrices } from "../../compose.ts";
 import type { Session } from "../session.ts";
-import { table } from "../table.ts";
+import { table, wrap } from "../table.ts";
 
 export async function vendors(session: Session): Promise<void> {
 	const { config } = session.config();
@@ -21,23 +21,19 @@ export async function vendors(session: Session): Promise<void> {
 	}));
 	session.result({ vendors: list }, () => {
 		const { style } = session;
-		return table(
-			[
-				{ title: "vendor" },
-				{
-					title: "",
-					paint: (cell, row) =>
-						list[row]?.on ? style.green(cell) : style.dim(cell),
-				},
-				{ title: "why", shrink: 20 },
-			],
-			list.map(({ vendor, on, key, whyNot }) => [
-				vendor,
-				on ? "on" : "off",
-				whyNot ?? key ?? "needs no key",
-			]),
-			session.width,
-		);
+		const longest = Math.max(...list.map(({ vendor }) => vendor.length));
+		const indent = " ".repeat(longest + 7);
+		return list
+			.map(({ vendor, on, key, whyNot }) => {
+				const state = on ? style.green("on ") : style.dim("off");
+				const why = wrap(
+					whyNot ?? key ?? "needs no key",
+					(session.width ?? Number.POSITIVE_INFINITY) - indent.length,
+					indent,
+				);
+				return `${vendor.padEnd(longest)}  ${state}  ${why}`;
+			})
+			.join("\n");
 	});
 }
 

@@ -1,0 +1,359 @@
+import { createHash, hash } from "node:crypto";
+import * as fs from "node:fs";
+import { Fault } from "../../kernel/outcome.ts";
+import type { FileTree, Kind, Listed, Look } from "../../ports/file-tree.ts";
+
+/** The files of this machine. */
+export function nodeFileTree(): FileTree {
+	/** Read into again and again: most files fit, larger ones pass through it in pieces. */
+	let shared: Buffer | undefined;
+	const block = () => {
+		shared ??= Buffer.allocUnsafeSlow(1 << 20);
+		return shared;
+	};
+	return {
+		look(path) {
+			return guard(path, () =>
+				asLook(fs.lstatSync(native(path), quietly) as fs.BigIntStats),
+			);
+		},
+		lookThrough(path) {
+			return guard(path, () =>
+				asLook(fs.statSync(native(path), quietly) as fs.BigIntStats),
+			);
+		},
+		list(folder) {
+			return guard(folder, () => {
+				const found = fs.readdirSync(native(folder), { withFileTypes: true });
+				const listed: Listed[] = [];
+				let broken = false;
+				for (const entry of found) {
+					if (entry.name.includes("\ufffd")) broken = true;
+					listed.push({ name: entry.name, kind: kindOfEntry(entry) });
+				}
+				return (broken ? listBytes(folder) : listed).sort(byName);
+			});
+		},
+		target(path) {
+			return guard(path, () =>
+				fromBytes(fs.readlinkSync(native(path), { encoding: "buffer" })),
+			);
+		},
+		real(path) {
+			try {
+				return slashes(
+					fromBytes(
+						fs.realpathSync.native(native(path), { encoding: "buffer" }),
+					),
+				);
+			} catch (thrown) {
+				if (isMissing(thrown)) return undefined;
+				throw faultOf(thrown, path);
+			}
+		},
+		read(path) {
+			return guard(path, () => fs.readFileSync(native(path)));
+		},
+		digest(path, look) {
+			return guard(path, () => {
+				const file = fs.openSync(native(path), openForReading);
+				try {
+					const digest = digestOpen(file, look.size, block());
+					const after = asLook(fs.fstatSync(file, { bigint: true }));
+					if (!after || !isSame(after, look)) throw changing(path);
+					return digest;
+				} finally {
+					fs.closeSync(file);
+				}
+			});
+		},
+		decode: (bytes) =>
+			Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(),
+		encode: (text) => Buffer.from(text),
+
+		write(path, bytes, permissions) {
+			guard(path, () => {
+				const file = fs.openSync(native(path), "wx", permissions);
+				try {
+					writeAll(file, bytes);
+					fs.fchmodSync(file, permissions);
+					fs.fsyncSync(file);
+				} finally {
+					fs.closeSync(file);
+				}
+			});
+		},
+		append(path, bytes) {
+			guard(path, () => {
+				const file = fs.openSync(native(path), "a", 0o600);
+				try {
+					writeAll(file, bytes);
+					fs.fsyncSync(file);
+				} finally {
+					fs.closeSync(file);
+				}
+			});
+		},
+		copy(from, to, permissions) {
+			return guard(from, () => copyFile(from, to, permissions, block()));
+		},
+		link(target, path) {
+			guard(path, () => fs.symlinkSync(native(target), native(path)));
+		},
+		keep(from, to) {
+			guard(from, () => {
+				const look = fs.lstatSync(native(from));
+				if (look.isSymbolicLink()) {
+					fs.symlinkSync(fs.readlinkSync(native(from), "buffer"), native(to));
+					return;
+				}
+				try {
+					fs.linkSync(native(from), native(to));
+				} catch (thrown) {
+					if ((thrown as NodeJS.ErrnoException).code === "EEXIST") throw thrown;
+					// Another device, or a file system or owner that allows no second name.
+					copyFile(from, to, look.mode & 0o7777, block());
+				}
+			});
+		},
+		rename(from, to) {
+			guard(to, () => fs.renameSync(native(from), native(to)));
+		},
+		setPermissions(path, permissions) {
+			guard(path, () => fs.chmodSync(native(path), permissions));
+		},
+		makeFolder(path) {
+			guard(path, () => {
+				try {
+					fs.mkdirSync(native(path));
+				} catch (thrown) {
+					if (!fs.statSync(native(path), quietly)?.isDirectory()) throw thrown;
+				}
+			});
+		},
+		remove(path) {
+			guard(path, () => fs.unlinkSync(native(path)));
+		},
+		removeFolder(path) {
+			guard(path, () => fs.rmdirSync(native(path)));
+		},
+		settle(folder) {
+			// Windows opens no folder; its file systems journal names by themselves.
+			if (process.platform === "win32") return;
+			guard(folder, () => {
+				const file = fs.openSync(native(folder), "r");
+				try {
+					fs.fsyncSync(file);
+				} finally {
+					fs.closeSync(file);
+				}
+			});
+		},
+	};
+}
+
+const quietly = { bigint: true, throwIfNoEntry: false } as const;
+
+/** Never waits for a writer when something became a pipe, and never reads through a link that took a file's place. */
+const openForReading =
+	fs.constants.O_RDONLY |
+	(fs.constants.O_NOFOLLOW ?? 0) |
+	(fs.constants.O_NONBLOCK ?? 0);
+
+function asLook(stats: fs.BigIntStats | undefined): Look | undefined {
+	return (
+		stats && {
+			mode: Number(stats.mode),
+			size: stats.size,
+			modified: stats.mtimeNs,
+			changed: stats.ctimeNs,
+			inode: stats.ino,
+			device: stats.dev,
+		}
+	);
+}
+
+function isSame(left: Look, right: Look): boolean {
+	return (
+		left.size === right.size &&
+		left.modified === right.modified &&
+		left.changed === right.changed &&
+		left.inode === right.inode
+	);
+}
+
+function digestOpen(file: number, size: bigint, block: Buffer): string {
+	let read = fs.readSync(file, block, 0, block.length, null);
+	// A file that fits is hashed in one call, without the weight of a hash object.
+	if (read < block.length && BigInt(read) >= size)
+		return hash("sha256", block.subarray(0, read), "hex");
+	const digest = createHash("sha256");
+	while (read > 0) {
+		digest.update(block.subarray(0, read));
+		read = fs.readSync(file, block, 0, block.length, null);
+	}
+	return digest.digest("hex");
+}
+
+function copyFile(
+	from: string,
+	to: string,
+	permissions: number,
+	block: Buffer,
+): string {
+	const source = fs.openSync(native(from), openForReading);
+	try {
+		const copy = fs.openSync(native(to), "wx", permissions);
+		try {
+			const digest = createHash("sha256");
+			for (;;) {
+				const read = fs.readSync(source, block, 0, block.length, null);
+				if (read === 0) break;
+				const piece = block.subarray(0, read);
+				digest.update(piece);
+				writeAll(copy, piece);
+			}
+			// The mask of the process does not apply: permission bits are part of what is copied.
+			fs.fchmodSync(copy, permissions);
+			fs.fsyncSync(copy);
+			return digest.digest("hex");
+		} finally {
+			fs.closeSync(copy);
+		}
+	} finally {
+		fs.closeSync(source);
+	}
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+	for (let at = 0; at < bytes.length; )
+		at += fs.writeSync(file, bytes, at, bytes.length - at);
+}
+
+function kindOfEntry(entry: {
+	isFile(): boolean;
+	isDirectory(): boolean;
+	isSymbolicLink(): boolean;
+}): Kind {
+	if (entry.isFile()) return "file";
+	if (entry.isDirectory()) return "folder";
+	return entry.isSymbolicLink() ? "link" : "other";
+}
+
+function byName(left: Listed, right: Listed): number {
+	return left.name < right.name ? -1 : 1;
+}
+
+/** The names as they are, where one of them may be no UTF-8. */
+function listBytes(folder: string): Listed[] {
+	return fs
+		.readdirSync(native(folder), { encoding: "buffer" })
+		.flatMap((bytes) => {
+			const name = fromBytes(bytes);
+			const stats = fs.lstatSync(native(`${folder}/${name}`), quietly);
+			return stats ? [{ name, kind: kindOfEntry(stats) }] : [];
+		});
+}
+
+function isSurrogate(unit: number): boolean {
+	return unit >= 0xd800 && unit <= 0xdfff;
+}
+
+/** A path as the system takes it: bytes where it has names that are no UTF-8. */
+function native(path: string): string | Buffer {
+	if (path.isWellFormed()) return path;
+	const parts: Buffer[] = [];
+	for (const character of path) {
+		const unit = character.charCodeAt(0);
+		parts.push(
+			character.length === 1 && isSurrogate(unit)
+				? Buffer.from([unit & 0xff])
+				: Buffer.from(character),
+		);
+	}
+	return Buffer.concat(parts);
+}
+
+function fromBytes(bytes: Buffer): string {
+	const text = bytes.toString();
+	if (!text.includes("\ufffd")) return text;
+	let name = "";
+	for (let at = 0; at < bytes.length; ) {
+		let length = 1;
+		let character = "";
+		for (; length <= 4; length++) {
+			character = bytes.toString("utf8", at, at + length);
+			if (
+				Buffer.byteLength(character) === length &&
+				(!character.includes("\ufffd") ||
+					bytes.subarray(at, at + length).equals(Buffer.from("\ufffd")))
+			)
+				break;
+		}
+		if (length > 4) {
+			character = String.fromCharCode(0xdc00 + (bytes[at] as number));
+			length = 1;
+		}
+		name += character;
+		at += length;
+	}
+	return name;
+}
+
+function slashes(path: string): string {
+	return process.platform === "win32" ? path.replaceAll("\\", "/") : path;
+}
+
+function guard<T>(path: string, work: () => T): T {
+	try {
+		return work();
+	} catch (thrown) {
+		throw thrown instanceof Fault ? thrown : faultOf(thrown, path);
+	}
+}
+
+function isMissing(thrown: unknown): boolean {
+	const { code } = thrown as NodeJS.ErrnoException;
+	return code === "ENOENT" || code === "ENOTDIR";
+}
+
+function changing(path: string): Fault {
+	return new Fault(
+		"file-tree/changing",
+		`${path} changed while it was read. Run again when its writer is done.`,
+		{ retryable: true },
+	);
+}
+
+function faultOf(thrown: unknown, path: string): Fault {
+	const { code, message } = thrown as NodeJS.ErrnoException;
+	const options = { cause: thrown };
+	switch (code) {
+		case "ENOENT":
+		case "ENOTDIR":
+			return new Fault("file-tree/missing", `${path} is not there.`, options);
+		case "EACCES":
+		case "EPERM":
+		case "EROFS":
+			return new Fault(
+				"file-tree/denied",
+				`${path} may not be opened or changed by this user (${code}).`,
+				options,
+			);
+		case "EEXIST":
+			return new Fault(
+				"file-tree/exists",
+				`${path} stands there already.`,
+				options,
+			);
+		case "ENOSPC":
+		case "EDQUOT":
+			return new Fault(
+				"file-tree/full",
+				`No room is left to write ${path}.`,
+				options,
+			);
+		default:
+			return new Fault("file-tree/failed", `${path}: ${message}`, options);
+	}
+}
