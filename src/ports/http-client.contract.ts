@@ -556,7 +556,6 @@ export function httpClientContract(
 					"ftp://127.0.0.1/",
 					"http://",
 					"nonsense",
-					"http://user:password@127.0.0.1/",
 					"",
 				]) {
 					expect(await fault(send(by, url))).toMatchObject({
@@ -566,9 +565,14 @@ export function httpClientContract(
 				}
 			});
 
-			it("a request that HTTP cannot carry: unsent", async () => {
+			it("a request that HTTP cannot carry, or an address with a password: unsent", async () => {
 				const there = await vendor((socket) => socket.write(whole("ok")));
 				const by = client();
+				const withPassword = there.url.replace("//", "//user:password@");
+				expect(await fault(send(by, withPassword))).toMatchObject({
+					code: "upstream/connect",
+					unsent: true,
+				});
 				for (const wrong of [
 					{ headers: { "x-a": "1\r\nx-b: 2" } },
 					{ headers: { "x a": "1" } },
@@ -865,6 +869,38 @@ export function httpClientContract(
 				expect(inData.order).toEqual(["head", "data"]);
 			});
 
+			it("within data of an answer that arrived in one piece, packed or not", async () => {
+				const packed = gzipSync(Buffer.alloc(200_000, 120));
+				const there = await vendor((socket, request) => {
+					if (!request.includes("/packed")) {
+						socket.write(chunkedHead + chunk("one") + chunk("two") + chunk(""));
+						return;
+					}
+					socket.write(
+						`HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: ${packed.length}\r\n\r\n`,
+					);
+					socket.write(packed);
+				});
+				const by = client();
+				for (const path of ["/plain", "/packed"]) {
+					let pieces = 0;
+					const heard = send(
+						by,
+						there.url + path,
+						{},
+						{
+							data: (call) => {
+								pieces++;
+								call.abort();
+							},
+						},
+					);
+					await pass(80);
+					expect(heard.order).toEqual(["head", "data"]);
+					expect(pieces).toBe(1);
+				}
+			});
+
 			it("after the end changes nothing, and the connection is used again", async () => {
 				const there = await vendor((socket) => socket.write(whole("ok")));
 				const by = client();
@@ -876,6 +912,21 @@ export function httpClientContract(
 				await send(by, there.url).over;
 				expect(there.connections).toBe(1);
 			});
+		});
+
+		it("pause within head holds the body back until resume", async () => {
+			const there = await vendor((socket) => socket.write(whole("body")));
+			const heard: Heard = send(
+				client(),
+				there.url,
+				{},
+				{ head: () => heard.call.pause() },
+			);
+			await pass(80);
+			expect(heard.order).toEqual(["head"]);
+			heard.call.resume();
+			await heard.over;
+			expect(string(heard.body)).toBe("body");
 		});
 
 		unless(

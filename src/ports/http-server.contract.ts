@@ -578,6 +578,27 @@ export function httpServerContract(
 				expect(faults).toEqual([]);
 			});
 
+			it("while nobody waits for its body brings nothing down", async () => {
+				const unhandled: unknown[] = [];
+				const hear = (reason: unknown) => unhandled.push(reason);
+				process.on("unhandledRejection", hear);
+				let gone = 0;
+				const server = await listen((request, response) => {
+					response.onGone(() => gone++);
+					void request.body();
+				});
+				const client = await dial(server);
+				client.send(
+					"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+				);
+				await new Promise((resolve) => setTimeout(resolve, 30));
+				client.socket.destroy();
+				await expect.poll(() => gone).toBe(1);
+				await new Promise((resolve) => setTimeout(resolve, 20));
+				process.off("unhandledRejection", hear);
+				expect(unhandled).toEqual([]);
+			});
+
 			it("before its answer began is noticed", async () => {
 				let gone = 0;
 				let arrived = false;
@@ -780,19 +801,37 @@ export function httpServerContract(
 			);
 
 			unless("slowHeaders", "headers that drip are answered 408", async () => {
-				const server = await listen(echo, { headersTimeout: 100 });
+				let handled = 0;
+				const server = await listen(
+					(_request, response) => {
+						handled++;
+						response.head(200, {});
+						response.end();
+					},
+					{ headersTimeout: 100 },
+				);
 				const client = await dial(server);
-				client.send("GET / HTTP/1.1\r\n");
+				client.send("GET / HTTP/1.1\r\nHost: a\r\n");
 				const drip = setInterval(() => client.send("X-A: b\r\n"), 20);
-				expect(await client.rest()).toMatch(/^HTTP\/1.1 408 /);
+				expect(await client.until("\r\n\r\n")).toMatch(/^HTTP\/1.1 408 /);
 				clearInterval(drip);
+				// What comes after the refusal is no request any more.
+				client.send("\r\n");
+				await client.rest();
+				expect(handled).toBe(0);
 			});
 
 			it("a body that drips rejects with http/timeout", async () => {
-				const server = await listen(echo, {
-					headersTimeout: 100,
-					requestTimeout: 150,
-				});
+				const codes: string[] = [];
+				const server = await listen(
+					async (request) => {
+						await request.body().catch((error: Fault) => {
+							codes.push(error.code);
+							throw error;
+						});
+					},
+					{ headersTimeout: 100, requestTimeout: 150 },
+				);
 				const client = await dial(server);
 				client.send(
 					"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n",
@@ -802,6 +841,7 @@ export function httpServerContract(
 				clearInterval(drip);
 				expect(answer).toMatch(/^HTTP\/1.1 408 /);
 				expect(answer).toContain("http/timeout");
+				expect(codes).toEqual(["http/timeout"]);
 			});
 
 			unless(

@@ -30,7 +30,7 @@ describe("with aimock as the upstream of both protocols", () => {
 		mock.onMessage(
 			"cut short",
 			{ content: "one two three four five six seven eight", usage },
-			{ truncateAfterChunks: 3, chunkSize: 4, latency: 20 },
+			{ truncateAfterChunks: 6, chunkSize: 4, latency: 20 },
 		);
 		await mock.start();
 		studio = await startStudio(`

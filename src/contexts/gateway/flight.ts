@@ -284,7 +284,7 @@ export function fly(
 			sheet,
 			asked,
 			metered,
-			size.inputTokens,
+			size.inputUsual,
 			sentLimit,
 			vendor.quirks.reportsCost === true,
 		);

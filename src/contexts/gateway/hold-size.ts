@@ -15,6 +15,7 @@ export interface HoldSize {
 	/** Output tokens held for, all choices together. */
 	readonly outputTokens: number;
 	readonly inputTokens: number;
+	readonly inputUsual: number;
 	/** The amount as a sum. */
 	readonly lines: readonly CostLine[];
 }
@@ -46,10 +47,19 @@ export function sizeHold(
 	const usual = Math.min(expected.outputUsual * request.choices, outputTokens);
 	return accept({
 		amount,
-		atLeast: Math.min(amount, costOf(sheet, expected.input, usual)),
+		// What was never seen is not guessed low: a hold that is too small leaves a cost that nobody pays.
+		atLeast: Math.min(
+			amount,
+			costOf(
+				sheet,
+				expected.samples > 0 ? expected.inputUsual : expected.input,
+				usual,
+			),
+		),
 		outputLimit: request.outputLimit === undefined ? outputCeiling : undefined,
 		outputTokens,
 		inputTokens: expected.input,
+		inputUsual: expected.inputUsual,
 		lines: most.value.lines,
 	});
 }
@@ -65,7 +75,7 @@ export function affordableLimit(
 	let high = Math.max(1, Math.floor(size.outputTokens / choices));
 	while (low < high) {
 		const middle = Math.ceil((low + high) / 2);
-		if (costOf(sheet, size.inputTokens, middle * choices) <= held) low = middle;
+		if (costOf(sheet, size.inputUsual, middle * choices) <= held) low = middle;
 		else high = middle - 1;
 	}
 	return low;

@@ -55,7 +55,7 @@ export function quoteFor(
 	const size = sizeHold(sheet, asked, expected, outputCeiling);
 	if (!size.ok) return size;
 	const usual = priceUsage(sheet, {
-		input: expected.input,
+		input: expected.inputUsual,
 		output: Math.min(
 			expected.outputUsual * asked.choices,
 			size.value.outputTokens,

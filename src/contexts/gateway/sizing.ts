@@ -49,8 +49,9 @@ export const sizing: Decider<SizingState, never> = {
 
 /** What a call will probably use. */
 export interface Expected {
-	/** Input tokens, a high estimate. */
+	/** Input tokens: a bound for a first call, later a little above the densest that was seen; and what a usual one took. */
 	readonly input: number;
+	readonly inputUsual: number;
 	/** Output tokens: what nearly every call stayed under, and what a usual one took. */
 	readonly outputHigh: number;
 	readonly outputUsual: number;
@@ -71,9 +72,12 @@ export function expect(
 	const media = mediaParts * tokensPerMedia;
 	const samples = state.samples.get(pairOf(key, substrate));
 	if (!samples || samples.length === 0) {
-		// English and code run at 3 to 5 bytes a token; 2 leaves room for dense text.
+		// No tokenizer makes more than one token of a byte; what a vendor adds of its own stays below the floor.
+		const input = Math.max(inputBytes, 1_000) + media;
 		return {
-			input: Math.ceil(inputBytes / 2) + media,
+			input,
+			// English and code run at 3 to 5 bytes a token.
+			inputUsual: Math.ceil(inputBytes / 4) + media,
 			outputHigh: 4_096,
 			outputUsual: 256,
 			samples: 0,
@@ -88,7 +92,8 @@ export function expect(
 	outputs.sort((a, b) => a - b);
 	const high = outputs[outputs.length - 1] as number;
 	return {
-		input: Math.max(1, Math.min(input, inputBytes)) + media,
+		input: Math.ceil(input * 1.1) + media,
+		inputUsual: Math.max(1, input),
 		// With few samples the highest seen is no bound yet.
 		outputHigh:
 			samples.length < 8 ? Math.max(2 * high, 256) : Math.ceil(high * 1.25),

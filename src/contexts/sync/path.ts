@@ -67,7 +67,7 @@ export function foldName(path: string): string {
  */
 export function escapeName(name: string): string {
 	return name.replace(
-		/[\\\n\r\0]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
+		/[\\\n\r\t\0]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
 		(unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
 	);
 }

@@ -1,0 +1,505 @@
+import { memoryAnswerStore } from "../../adapters/answer-store/memory.ts";
+import { memoryEventLog } from "../../adapters/event-log/memory.ts";
+import { nodeDigest } from "../../adapters/runtime/digest.ts";
+import {
+	type ManualClock,
+	manualClock,
+} from "../../adapters/runtime/manual-clock.ts";
+import type { DomainEvent } from "../../kernel/event.ts";
+import { accept, Fault, refuse } from "../../kernel/outcome.ts";
+import type { EventLog } from "../../ports/event-log.ts";
+import type {
+	HttpClient,
+	UpstreamFault,
+	UpstreamRequest,
+	UpstreamSink,
+} from "../../ports/http-client.ts";
+import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
+import type { PriceBook, PriceSheet } from "../../ports/price-book.ts";
+import type {
+	Metered,
+	WireOperation,
+	WireProtocol,
+	WireRequest,
+} from "../../ports/wire-protocol.ts";
+import { type CreditsCommand, credits } from "../credits/index.ts";
+import { type Head, openHead } from "../log/index.ts";
+import { type Gateway, openGateway } from "./gateway.ts";
+import type { LedgerDeciders } from "./model.ts";
+import { sizing } from "./sizing.ts";
+import { openSubstrates } from "./substrates.ts";
+
+/** What the tests of this folder share: a gateway on a manual clock, between a client and a vendor that the test plays. */
+
+/** 1 micro-credit an input token, 2 an output token. */
+export const sheet: PriceSheet = {
+	id: "test sheet",
+	rates: {
+		input: [{ from: 0, price: 1_000_000 }],
+		output: [{ from: 0, price: 2_000_000 }],
+	},
+};
+
+export const prices: PriceBook = {
+	version: "test",
+	find: (vendor) => (vendor === "mock" ? sheet : undefined),
+	models: () => [],
+};
+
+/** A log that refuses to write with `fault.code` while that is set. */
+export function faultyLog(log: EventLog): EventLog & { fault?: string } {
+	const faulty: EventLog & { fault?: string } = {
+		...log,
+		write: (work) =>
+			faulty.fault === undefined
+				? log.write(work)
+				: Promise.reject(
+						new Fault(faulty.fault, "The disk refuses.", { retryable: true }),
+					),
+	};
+	return faulty;
+}
+
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const bytes = (words: string) => new TextEncoder().encode(words);
+
+export const chat: WireOperation = {
+	id: "chat",
+	method: "POST",
+	path: "/v1/chat",
+	upstreamPath: "/chat",
+	passHeaders: ["x-passed"],
+};
+
+/**
+ * A protocol in which each chunk is a word: `t:…` text, `u:<in>,<out>` usage, `e:…` an error of the
+ * vendor's, `d` the proper end; `!` makes the meter throw.
+ */
+export const testWire: WireProtocol = {
+	id: "test",
+	operations: [chat],
+	read(operation, body) {
+		let asked: { model?: string; stream?: boolean; max?: number; n?: number };
+		try {
+			asked = JSON.parse(text(body));
+		} catch {
+			return refuse("request/malformed-json", "No JSON.");
+		}
+		return accept(askedFor({ operation, body, ...asked }));
+	},
+	forward: (request, { model, outputLimit }) => ({
+		body: bytes(JSON.stringify({ model, limit: outputLimit })),
+		usageAsked: false,
+		outputLimit: outputLimit ?? request.outputLimit,
+	}),
+	meter() {
+		let delivered = 0;
+		const seen: { -readonly [Name in keyof Metered]: Metered[Name] } = {
+			...nothingMetered,
+		};
+		return {
+			pass(chunk) {
+				const word = text(chunk);
+				if (word.startsWith("!"))
+					throw new SyntaxError("Unexpected token in my secret prompt");
+				if (word.startsWith("t:")) delivered += word.length - 2;
+				if (word.startsWith("u:")) {
+					const [input, output] = word.slice(2).split(",").map(Number);
+					seen.usage = { input: input as number, output: output as number };
+				}
+				if (word.startsWith("e:")) seen.vendorError = word.slice(2);
+				if (word === "d") seen.complete = true;
+				return chunk;
+			},
+			finish: () => ({
+				...seen,
+				deliveredBytes: seen.usage ? 0 : delivered,
+			}),
+		};
+	},
+	refusal: (status, refusal) => ({
+		headers: { "content-type": "application/json" },
+		body: bytes(JSON.stringify({ status, ...refusal })),
+	}),
+	streamRefusal: (refusal) => bytes(`\nrefused ${refusal.code}`),
+	models: () => bytes("[]"),
+	speaks: () => true,
+	clientKey: (header) => header("x-key"),
+};
+
+export const nothingMetered: Metered = {
+	rest: undefined,
+	usage: undefined,
+	absurd: undefined,
+	reportedCost: undefined,
+	deliveredBytes: 0,
+	partialUsage: undefined,
+	complete: false,
+	finishReason: undefined,
+	vendorError: undefined,
+};
+
+/** What a client asked for; 100 input bytes unless told otherwise. */
+export function askedFor(
+	asked: Partial<WireRequest> & { max?: number; n?: number } = {},
+): WireRequest {
+	return {
+		operation: "chat",
+		body: bytes("{}"),
+		model: "mock/m",
+		stream: false,
+		outputLimit: asked.max,
+		choices: asked.n ?? 1,
+		inputBytes: 100,
+		mediaParts: 0,
+		serverTools: [],
+		opaque: undefined,
+		...asked,
+	};
+}
+
+/** The client of one request, as the HTTP edge would show it, and strict about how it is answered. */
+export interface TestClient {
+	readonly response: HttpResponse;
+	/** Status as answered; 0 before. */
+	status: number;
+	headers: Readonly<Record<string, string>>;
+	/** What arrived. */
+	body: string;
+	over: "open" | "ended" | "aborted" | "left";
+	/** Everything that an answer must not do. */
+	readonly violations: string[];
+	/** While true, writes say that the client cannot follow. */
+	slow: boolean;
+	leave(): void;
+	drain(): void;
+	json(): { code?: string; message?: string; details?: object };
+}
+
+function testClient(): TestClient {
+	const gone: (() => void)[] = [];
+	const drains: (() => void)[] = [];
+	const late = (verb: string) => {
+		if (client.over === "ended" || client.over === "aborted")
+			client.violations.push(`${verb} after the answer was ${client.over}`);
+	};
+	const client: TestClient = {
+		status: 0,
+		headers: {},
+		body: "",
+		over: "open",
+		violations: [],
+		slow: false,
+		leave() {
+			if (client.over !== "open") return;
+			client.over = "left";
+			for (const listener of gone) listener();
+		},
+		drain() {
+			client.slow = false;
+			for (const listener of drains) listener();
+		},
+		json: () => JSON.parse(client.body),
+		response: {
+			head(status, headers) {
+				late("head");
+				if (client.status !== 0) client.violations.push("a second head");
+				for (const value of Object.values(headers)) {
+					if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value))
+						throw new Fault("http/bad-head", "No header can carry this.");
+				}
+				if (status < 200 || status > 599)
+					throw new Fault("http/bad-head", "No status.");
+				client.status = status;
+				client.headers = headers;
+			},
+			write(chunk) {
+				late("write");
+				if (client.status === 0) client.violations.push("write before head");
+				if (client.over === "open") client.body += text(chunk);
+				return !client.slow;
+			},
+			end(chunk) {
+				late("end");
+				if (client.status === 0) client.violations.push("end before head");
+				if (client.over !== "open") return;
+				if (chunk) client.body += text(chunk);
+				client.over = "ended";
+			},
+			abort() {
+				late("abort");
+				if (client.over === "open") client.over = "aborted";
+			},
+			onGone: (listener) => gone.push(listener),
+			onDrain: (listener) => drains.push(listener),
+			get started() {
+				return client.status !== 0;
+			},
+		},
+	};
+	return client;
+}
+
+/** The vendor's side of one request: what the test makes it do is ignored once it cannot happen any more. */
+export interface TestUpstream {
+	readonly request: UpstreamRequest;
+	state: "connecting" | "sent" | "answering" | "over" | "aborted";
+	paused: boolean;
+	connect(): void;
+	head(status?: number, headers?: Readonly<Record<string, string>>): void;
+	data(word: string): void;
+	end(): void;
+	fail(code?: string): void;
+}
+
+export const streamHead = { "content-type": "text/event-stream" };
+
+function testUpstream(
+	request: UpstreamRequest,
+	sink: UpstreamSink,
+): TestUpstream & { abort(): void } {
+	const upstream: TestUpstream & { abort(): void } = {
+		request,
+		state: "connecting",
+		paused: false,
+		connect() {
+			if (upstream.state === "connecting") upstream.state = "sent";
+		},
+		head(status = 200, headers = { "content-type": "application/json" }) {
+			upstream.connect();
+			if (upstream.state !== "sent") return;
+			upstream.state = "answering";
+			sink.head(status, (name) => headers[name]);
+		},
+		data(word) {
+			if (upstream.state === "answering" && !upstream.paused)
+				sink.data(bytes(word));
+		},
+		end() {
+			if (upstream.state !== "answering" || upstream.paused) return;
+			upstream.state = "over";
+			sink.end();
+		},
+		fail(code = "upstream/reset") {
+			if (upstream.state === "over" || upstream.state === "aborted") return;
+			const fault: UpstreamFault = {
+				code,
+				message: "The vendor is lost.",
+				unsent: upstream.state === "connecting",
+			};
+			upstream.state = "over";
+			sink.fail(fault);
+		},
+		abort() {
+			if (upstream.state !== "over") upstream.state = "aborted";
+		},
+	};
+	return upstream;
+}
+
+/** A call as a test sees it. */
+export interface TestCall extends TestClient {
+	/** Resolves when the gateway has done with it. */
+	readonly done: Promise<void>;
+}
+
+export interface TestGateway {
+	readonly clock: ManualClock;
+	readonly log: EventLog & { fault?: string };
+	readonly head: Head<LedgerDeciders>;
+	readonly gateway: Gateway;
+	readonly reports: string[];
+	/** Requests that reached the vendor's edge, in order. */
+	readonly upstreams: TestUpstream[];
+	/** What must never happen: a request that leaves without a durable hold, say. */
+	readonly violations: string[];
+	run(command: CreditsCommand): Promise<void>;
+	call(
+		asked?: object,
+		options?: { retry?: string; key?: string; body?: Promise<Uint8Array> },
+	): TestCall;
+	/** A call that has got as far as it can, and its upstream. */
+	called(
+		asked?: object,
+		options?: { retry?: string },
+	): Promise<{ call: TestCall; upstream: TestUpstream }>;
+	account(): { granted: number; spent: number; held: number; holds: number };
+	/** Events of these types, oldest first, with their data. */
+	// biome-ignore lint/suspicious/noExplicitAny: what was recorded is what the test looks at.
+	events(...types: string[]): Promise<DomainEvent<string, any>[]>;
+}
+
+export async function openTestGateway(
+	options: {
+		grant?: number;
+		wait?: number;
+		outputCeiling?: number;
+		requestsPerMinute?: number;
+	} = {},
+): Promise<TestGateway> {
+	const clock = manualClock();
+	const log = faultyLog(memoryEventLog());
+	const head = await openHead<LedgerDeciders>({
+		log,
+		deciders: { credits, sizing },
+		clock,
+		digest: nodeDigest,
+	});
+	let ids = 0;
+	const reports: string[] = [];
+	const upstreams: TestUpstream[] = [];
+	const violations: string[] = [];
+	const client: HttpClient = {
+		send(request, sink) {
+			if (head.state("credits").holds.size < open() + 1)
+				violations.push("a request left without a hold of its own");
+			const upstream = testUpstream(request, sink);
+			upstreams.push(upstream);
+			return {
+				abort: upstream.abort,
+				pause: () => {
+					upstream.paused = true;
+				},
+				resume: () => {
+					upstream.paused = false;
+				},
+				get unsent() {
+					return upstream.state === "connecting";
+				},
+			};
+		},
+		close() {},
+	};
+	const open = () =>
+		upstreams.filter(({ state }) => state !== "over" && state !== "aborted")
+			.length;
+	const gateway = openGateway({
+		head,
+		log,
+		clock,
+		chance: {
+			bytes: (length) => new Uint8Array(length),
+			id: () => `c${++ids}`,
+		},
+		digest: nodeDigest,
+		client,
+		answers: memoryAnswerStore(),
+		substrates: openSubstrates({
+			vendors: [
+				{
+					id: "mock",
+					bases: { test: "https://mock.test" },
+					headers: { authorization: "Bearer vendor-secret" },
+					quirks: {},
+				},
+			],
+			off: {},
+			aliases: {},
+			prices,
+		}),
+		holds: { wait: options.wait ?? 0, outputCeiling: options.outputCeiling },
+		timeouts: {
+			connect: 1_000,
+			firstByte: 5_000,
+			idle: 5_000,
+			total: 60_000,
+		},
+		requestsPerMinute: options.requestsPerMinute,
+		holder: "here",
+		isAlive: (holder) => holder === "here",
+		report: (line) => reports.push(line),
+	});
+	async function run(command: CreditsCommand): Promise<void> {
+		const outcome = await head.execute("credits", command, {
+			actor: "operator",
+		});
+		if (!outcome.ok) throw new Error(outcome.error.code);
+	}
+	await run({ type: "open-account", account: "main", name: "main" });
+	await run({
+		type: "grant",
+		account: "main",
+		amount: options.grant ?? 1_000_000,
+	});
+	await run(keyCommand("key"));
+
+	const bench: TestGateway = {
+		clock,
+		log,
+		head,
+		gateway,
+		reports,
+		upstreams,
+		violations,
+		run,
+		call(asked = {}, { retry, key = "key", body } = {}) {
+			const made = testClient();
+			const headers: Record<string, string | undefined> = {
+				"x-key": key,
+				"idempotency-key": retry,
+			};
+			const request: HttpRequest = {
+				method: "POST",
+				path: chat.path,
+				query: "",
+				remote: "127.0.0.1",
+				header: (name) => headers[name],
+				body: () =>
+					body ??
+					Promise.resolve(
+						bytes(JSON.stringify({ model: "mock/m", max: 50, ...asked })),
+					),
+			};
+			const done = gateway.serve(testWire, chat, request, made.response);
+			return Object.assign(made, { done });
+		},
+		async called(asked, callOptions) {
+			const call = bench.call(asked, callOptions);
+			await clock.settle();
+			const upstream = upstreams.at(-1) as TestUpstream;
+			return { call, upstream };
+		},
+		account() {
+			const { granted, spent, held, holds } = head
+				.state("credits")
+				.accounts.get("main") as NonNullable<
+				ReturnType<ReturnType<typeof credits.initial>["accounts"]["get"]>
+			>;
+			return { granted, spent, held, holds: holds.size };
+		},
+		async events(...types) {
+			const found: DomainEvent[] = [];
+			for await (const batch of log.read(0)) {
+				for (const { type, data, stream, time, position } of batch) {
+					if (types.includes(type))
+						found.push({
+							type,
+							data: JSON.parse(data),
+							stream,
+							time,
+							position,
+						});
+				}
+			}
+			return found;
+		},
+	};
+	return bench;
+}
+
+/** Makes a key whose text is its id. */
+export function keyCommand(
+	key: string,
+	more: Partial<Extract<CreditsCommand, { type: "create-key" }>> = {},
+): CreditsCommand {
+	return {
+		type: "create-key",
+		account: "main",
+		key,
+		name: key,
+		hash: nodeDigest.text(key),
+		hint: "…",
+		scopes: { can: ["call", "read"] },
+		...more,
+	};
+}
