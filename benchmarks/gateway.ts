@@ -237,14 +237,19 @@ function report(): void {
 				? ""
 				: `  ${cell.cpu.toFixed(1)} µs CPU${floor ? ` (${(cell.cpu / floor.cpu).toFixed(2)} x bare)` : ""}  ${(cell.memory / 1e6).toFixed(0)} MB`;
 			const first = scenario.stream
-				? `  first byte p50 ${firstByteP50.toFixed(2)} p99 ${firstByteP99.toFixed(2)} ms`
+				? `  first byte p50 ${fixed(firstByteP50)} p99 ${fixed(firstByteP99)} ms`
 				: "";
 			console.log(
-				`  ${name.padEnd(12)} ${perSecond.toFixed(0).padStart(7)}/s  p50 ${p50.toFixed(2)} p99 ${p99.toFixed(2)} ms${first}${cost}  failed ${failed}`,
+				`  ${name.padEnd(12)} ${perSecond.toFixed(0).padStart(7)}/s  p50 ${fixed(p50)} p99 ${fixed(p99)} ms${first}${cost}  failed ${failed}`,
 			);
 		}
 	}
 	console.log("\nVendor's streams cancelled when 50 clients left early");
 	for (const [name, count] of cancelled)
 		console.log(`  ${name.padEnd(12)} ${count}`);
+}
+
+/** Nothing was answered: no figure. */
+function fixed(value: number | null): string {
+	return value === null ? "none" : value.toFixed(2);
 }

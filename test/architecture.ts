@@ -64,10 +64,15 @@ const testsMayImport: Readonly<Record<Layer, readonly Layer[]>> = {
 };
 
 /**
- * What introduces contexts and adapters to each other: `compose.ts` for the whole system, and
- * `ledger.ts` for the log and its rules alone, which a command opens without the weight of a gateway.
+ * What introduces contexts and adapters to each other: `compose.ts` for the whole system,
+ * `ledger.ts` for the log and its rules alone, which a command opens without the weight of a gateway,
+ * and `sync-check/compose.ts` for a program that runs by itself, without any library.
  */
-const composers = ["src/apps/compose.ts", "src/apps/ledger.ts"];
+const composers = [
+	"src/apps/compose.ts",
+	"src/apps/ledger.ts",
+	"src/apps/sync-check/compose.ts",
+];
 
 /** Programs that run an agent. Vendors are not listed: their rows in `adapters/vendors` say their names. */
 const harnesses = [

@@ -914,19 +914,24 @@ export function httpClientContract(
 			});
 		});
 
-		it("pause within head holds the body back until resume", async () => {
+		it("pause before head or within it holds the body back until resume", async () => {
 			const there = await vendor((socket) => socket.write(whole("body")));
-			const heard: Heard = send(
-				client(),
+			const by = client();
+			const within: Heard = send(
+				by,
 				there.url,
 				{},
-				{ head: () => heard.call.pause() },
+				{ head: () => within.call.pause() },
 			);
+			const before = send(by, there.url);
+			before.call.pause();
 			await pass(80);
-			expect(heard.order).toEqual(["head"]);
-			heard.call.resume();
-			await heard.over;
-			expect(string(heard.body)).toBe("body");
+			for (const heard of [within, before]) {
+				expect(heard.order).toEqual(["head"]);
+				heard.call.resume();
+				await heard.over;
+				expect(string(heard.body)).toBe("body");
+			}
 		});
 
 		unless(

@@ -43,9 +43,10 @@ function call(
 		body?: object;
 		headers?: Record<string, string>;
 		signal?: AbortSignal;
+		url?: string;
 	} = {},
 ): Promise<Response> {
-	return fetch(`${studio.url}/v1/chat/completions`, {
+	return fetch(`${options.url ?? studio.url}/v1/chat/completions`, {
 		method: "POST",
 		headers: {
 			authorization: `Bearer ${key}`,
@@ -296,6 +297,34 @@ describe("caps and balances", () => {
 		},
 		60_000,
 	);
+
+	it("two servers on one home share one balance, and neither overdraws it", async () => {
+		await start(plainAnswer, "", paid * costOfOne);
+		const second = await startStudio(mockVendor(upstream.url), {
+			home: studio.home,
+			keepHome: true,
+		});
+		try {
+			const urls = [studio.url, second.url];
+			const statuses = await Promise.all(
+				Array.from({ length: 150 }, async (_, index) => {
+					const response = await call({ url: urls[index % 2] as string });
+					await response.text();
+					return response.status;
+				}),
+			);
+			await studio.settled();
+			const settled = statuses.filter((status) => status === 200).length;
+			expect(settled).toBe(Math.min(150, paid));
+			await studio.ledger.head.refresh();
+			expect(studio.account()).toMatchObject({
+				spent: settled * costOfOne,
+				held: 0,
+			});
+		} finally {
+			await second.close();
+		}
+	}, 60_000);
 
 	it("a refusal says what is needed, what is there, and how to top up", async () => {
 		await start(plainAnswer, "", 50);

@@ -200,7 +200,7 @@ class Exchange implements HttpRequest, HttpResponse {
 		return this.#body;
 	}
 
-	async #readBody(): Promise<Uint8Array> {
+	#readBody(): Promise<Uint8Array> {
 		const { limits } = this.#edge;
 		const encoding = this.header("content-encoding");
 		if (encoding !== undefined && encoding.toLowerCase() !== "identity") {
@@ -214,38 +214,41 @@ class Exchange implements HttpRequest, HttpResponse {
 		) {
 			this.#bodyFault = this.#tooLarge();
 		}
-		if (this.#bodyFault) throw this.#bodyFault;
-		if (this.#length === 0) return new Uint8Array(0);
-		let late: (() => void) | undefined;
-		const timer = setTimeout(() => {
-			this.#bodyFault ??= new Fault(
-				"http/timeout",
-				"The request did not arrive in time.",
+		if (this.#bodyFault) return Promise.reject(this.#bodyFault);
+		if (this.#length === 0) return Promise.resolve(new Uint8Array(0));
+		const reading =
+			this.#length === Number.POSITIVE_INFINITY
+				? this.#readChunks(limits.bodyBytes)
+				: this.#request.bytes();
+		return new Promise((resolve, reject) => {
+			const fail = (fault: Fault) => {
+				clearTimeout(timer);
+				this.#bodyFault ??= fault;
+				reject(this.#bodyFault);
+			};
+			const timer = setTimeout(
+				() =>
+					fail(
+						new Fault("http/timeout", "The request did not arrive in time."),
+					),
+				limits.requestTimeout,
 			);
-			late?.();
-		}, limits.requestTimeout);
-		const timeout = new Promise<never>((_resolve, reject) => {
-			late = () => reject(this.#bodyFault);
+			reading.then(
+				(body) => {
+					clearTimeout(timer);
+					resolve(body);
+				},
+				(error) =>
+					fail(
+						error instanceof Fault
+							? error
+							: new Fault(
+									"http/aborted",
+									"The client left before its request was read.",
+								),
+					),
+			);
 		});
-		try {
-			return await Promise.race([
-				this.#length === Number.POSITIVE_INFINITY
-					? this.#readChunks(limits.bodyBytes)
-					: this.#request.bytes(),
-				timeout,
-			]);
-		} catch (error) {
-			this.#bodyFault ??=
-				error instanceof Fault
-					? error
-					: new Fault(
-							"http/aborted",
-							"The client left before its request was read.",
-						);
-			throw this.#bodyFault;
-		} finally {
-			clearTimeout(timer);
-		}
 	}
 
 	async #readChunks(limit: number): Promise<Uint8Array> {

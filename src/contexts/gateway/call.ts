@@ -72,8 +72,6 @@ export function openCalls(tools: CallTools): Calls {
 		try {
 			const prepared = await prepare(tools, wire, operation, request, call);
 			if (!prepared.ok) return answerRefusal(exchange, prepared.error);
-			const reason = whyNot(exchange);
-			if (reason) return answerRefusal(exchange, reason);
 			const carrying = carryOut(exchange, prepared.value);
 			carried.set(call, carrying);
 			await carrying;

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import {
+	heldInput,
 	openTestGateway,
 	streamHead,
 	type TestGateway,
 	type TestUpstream,
+	usualInput,
 } from "./gateway.testing.ts";
 
 const resolutions = [
@@ -24,7 +26,7 @@ describe("a plain answer", () => {
 	it("ends once it is paid, and says what it cost and where it came from", async () => {
 		const bench = await openTestGateway();
 		const { call, upstream } = await bench.called();
-		expect(bench.account()).toMatchObject({ held: 50 + 100, holds: 1 });
+		expect(bench.account()).toMatchObject({ held: heldInput + 100, holds: 1 });
 		upstream.head(200, {
 			"content-type": "application/json",
 			"request-id": "r1",
@@ -89,9 +91,13 @@ describe("a plain answer", () => {
 		expect(call.status).toBe(502);
 		expect(call.json().code).toBe("vendor/broke-off");
 		// Two tokens of output at four bytes each, and the input as expected.
-		expect(call.headers["x-dos-credits"]).toBe("54");
+		expect(call.headers["x-dos-credits"]).toBe(String(usualInput + 4));
 		expect(await resolution(bench)).toMatchObject({
-			data: { ending: "vendor-broke-off", basis: "estimated", amount: 54 },
+			data: {
+				ending: "vendor-broke-off",
+				basis: "estimated",
+				amount: usualInput + 4,
+			},
 		});
 	});
 
@@ -133,15 +139,17 @@ describe("a stream", () => {
 		upstream.data("t:hello");
 		expect(call).toMatchObject({ status: 200, body: "t:hello" });
 		expect(call.headers).toMatchObject({
-			"x-dos-held": "150",
+			"x-dos-held": String(heldInput + 100),
 			"cache-control": "no-cache",
 		});
 		upstream.data("u:10,5");
+		upstream.data("h:held back");
 		upstream.data("d");
 		upstream.end();
 		expect(call.over).toBe("open");
 		await call.done;
 		expect(call.over).toBe("ended");
+		expect(call.body).toBe("t:hellou:10,5dh:held back");
 		expect(bench.account().spent).toBe(20);
 	});
 
@@ -149,10 +157,11 @@ describe("a stream", () => {
 		const bench = await openTestGateway();
 		const { call, upstream } = await bench.called({ stream: true });
 		upstream.head(200, streamHead);
+		upstream.data("h:held back ");
 		upstream.fail("upstream/idle-timeout");
 		await call.done;
 		expect(call.over).toBe("ended");
-		expect(call.body).toContain("upstream/idle-timeout");
+		expect(call.body).toContain("held back \nrefused upstream/idle-timeout");
 		expect(await resolution(bench)).toMatchObject({
 			type: "credits-released",
 			data: { ending: "timeout" },
@@ -191,10 +200,68 @@ describe("a stream", () => {
 		expect(call.body).toContain("gateway/internal");
 		expect(await resolution(bench)).toMatchObject({
 			type: "credits-settled",
-			data: { ending: "stopped", amount: 54 },
+			data: { ending: "stopped", amount: usualInput + 4 },
 		});
 		expect(bench.reports.join()).toContain("SyntaxError");
 		expect(bench.reports.join()).not.toContain("secret");
+	});
+});
+
+describe("the gateway's own failures", () => {
+	it("before anything is sent give the hold back", async () => {
+		const bench = await openTestGateway();
+		const call = bench.call({ model: "mock/unforwardable" });
+		await call.done;
+		expect(call.status).toBe(500);
+		expect(call.json().code).toBe("gateway/internal");
+		expect(bench.upstreams).toEqual([]);
+		expect(await resolution(bench)).toMatchObject({
+			type: "credits-released",
+			data: { ending: "not-sent" },
+		});
+		expect(bench.reports.join()).toContain("TypeError");
+		expect(bench.reports.join() + call.body).not.toContain("secret");
+	});
+
+	it("with nothing left to ask are paid by what passed", async () => {
+		const bench = await openTestGateway();
+		const { call, upstream } = await bench.called({ stream: true });
+		upstream.head(200, streamHead);
+		upstream.data("t:123456");
+		upstream.data("!!");
+		await call.done;
+		expect(await resolution(bench)).toMatchObject({
+			type: "credits-settled",
+			data: { ending: "stopped", amount: usualInput + 4 },
+		});
+	});
+
+	it("a client leaving a call whose meter is broken is not one", async () => {
+		const bench = await openTestGateway();
+		const { call, upstream } = await bench.called({ stream: true });
+		upstream.head(200, streamHead);
+		upstream.data("!!");
+		call.leave();
+		await call.done;
+		expect(upstream.state).toBe("aborted");
+		await resolution(bench);
+	});
+
+	it("an edge that speaks on after it was told to stop changes nothing", async () => {
+		const bench = await openTestGateway();
+		const { call, upstream } = await bench.called({ stream: true });
+		upstream.head(200, streamHead);
+		upstream.data("t:12345678");
+		call.leave();
+		upstream.sink.end();
+		upstream.sink.fail({ code: "upstream/reset", message: "", unsent: false });
+		await call.done;
+		await bench.clock.settle();
+		expect(await resolution(bench)).toMatchObject({
+			data: { ending: "client-gone" },
+		});
+		expect(call.violations).toEqual([]);
+		expect(bench.reports).toEqual([]);
 	});
 });
 
@@ -286,15 +353,23 @@ describe("a vendor that cannot be reached", () => {
 describe("a client that leaves", () => {
 	const moments: [string, (upstream: TestUpstream) => void, number][] = [
 		["while the vendor is being connected to owes nothing", () => {}, 0],
-		["after the request was sent pays its input", (up) => up.connect(), 50],
-		["after the head pays the input", (up) => up.head(200, streamHead), 50],
+		[
+			"after the request was sent pays its input",
+			(up) => up.connect(),
+			usualInput,
+		],
+		[
+			"after the head pays the input",
+			(up) => up.head(200, streamHead),
+			usualInput,
+		],
 		[
 			"in the middle pays what was delivered",
 			(up) => {
 				up.head(200, streamHead);
 				up.data("t:12345678");
 			},
-			54,
+			usualInput + 4,
 		],
 		[
 			"after usage came pays exactly that",
@@ -338,7 +413,7 @@ describe("a client that leaves", () => {
 		call.leave();
 		await call.done;
 		expect(upstream.state).toBe("aborted");
-		expect(bench.account()).toMatchObject({ spent: 54, held: 0 });
+		expect(bench.account()).toMatchObject({ spent: usualInput + 4, held: 0 });
 	});
 
 	it("while its hold is being recorded: nothing is sent, nothing is owed", async () => {
@@ -395,6 +470,7 @@ describe("a log that refuses", () => {
 		expect(bench.upstreams).toEqual([]);
 		delete bench.log.fault;
 		const { call: second, upstream } = await bench.called();
+		upstream.connect();
 		upstream.fail();
 		await second.done;
 		expect(bench.account()).toMatchObject({ held: 0, holds: 0 });
@@ -453,7 +529,7 @@ describe("a gateway that stops", () => {
 		expect(upstream.state).toBe("aborted");
 		expect(call).toMatchObject({ over: "ended" });
 		expect(call.body).toContain("gateway/stopping");
-		expect(bench.account()).toMatchObject({ spent: 54, held: 0 });
+		expect(bench.account()).toMatchObject({ spent: usualInput + 4, held: 0 });
 		expect(bench.gateway.inFlight()).toBe(0);
 		expect(bench.clock.timers()).toBe(0);
 	});
@@ -490,24 +566,143 @@ describe("a gateway that stops", () => {
 	});
 });
 
-describe("a hold that had to shrink", () => {
-	it("lowers the limit that is sent, and says so", async () => {
-		const bench = await openTestGateway({ grant: 110 });
-		const { call, upstream } = await bench.called({ max: 500 });
+describe("a call that waits for credits", () => {
+	/** All credits are held by another process. */
+	async function emptied(): Promise<TestGateway> {
+		const bench = await openTestGateway({ grant: 2_000, wait: 10_000 });
+		await bench.run({
+			type: "hold",
+			call: "elsewhere",
+			account: "main",
+			amount: 2_000,
+			expires: bench.clock.now() + 1e9,
+			holder: "another",
+			substrate: "mock/m",
+			model: "m",
+			operation: "chat",
+			sheet: "s",
+		});
+		return bench;
+	}
+
+	it("is made as soon as they are there", async () => {
+		const bench = await emptied();
+		const call = bench.call();
+		await bench.clock.advance(5_000);
+		expect(bench.upstreams).toEqual([]);
+		await bench.run({ type: "release", call: "elsewhere", ending: "finished" });
+		await bench.clock.settle();
+		expect(bench.upstreams).toHaveLength(1);
 		expect(call.over).toBe("open");
-		expect(bench.account().held).toBe(110);
-		expect(JSON.parse(new TextDecoder().decode(upstream.request.body))).toEqual(
-			{ model: "m", limit: 30 },
+	});
+
+	it("is refused after its time, with what it needs and what there is", async () => {
+		const bench = await emptied();
+		const call = bench.call();
+		await bench.clock.advance(10_000);
+		await call.done;
+		expect(call.status).toBe(402);
+		expect(call.json()).toMatchObject({
+			code: "credits/insufficient",
+			details: { needed: heldInput + 100, available: 0 },
+		});
+	});
+
+	it("and whose client leaves holds nothing, though credits come", async () => {
+		const bench = await emptied();
+		const call = bench.call();
+		await bench.clock.advance(5_000);
+		call.leave();
+		await bench.run({ type: "release", call: "elsewhere", ending: "finished" });
+		await call.done;
+		expect(await bench.events("credits-held")).toHaveLength(1);
+	});
+
+	it("does not keep the gateway from stopping", async () => {
+		const bench = await emptied();
+		const call = bench.call();
+		await bench.clock.settle();
+		await bench.gateway.stop();
+		expect(call.json().code).toBe("gateway/stopping");
+		expect(bench.clock.timers()).toBe(0);
+	});
+});
+
+describe("a hold", () => {
+	it("outlives the longest call", async () => {
+		const bench = await openTestGateway({ wait: 7_000 });
+		await bench.called();
+		const [held] = await bench.events("credits-held");
+		expect(held?.data.expires - (held?.time ?? 0)).toBeGreaterThan(
+			60_000 + 7_000,
 		);
+		expect(held?.data.holder).toBe("here");
+	});
+
+	it("is not made at an unknown price", async () => {
+		const bench = await openTestGateway();
+		const call = bench.call({ model: "mock/unpriced" });
+		await call.done;
+		expect(call.status).toBe(422);
+		expect(call.json().code).toBe("price/unknown");
+		expect(await bench.events("credits-held")).toEqual([]);
+		expect(bench.upstreams).toEqual([]);
+	});
+
+	it("of a settlement that waits for the log is not swept", async () => {
+		const bench = await openTestGateway();
+		const { call, upstream } = await bench.called();
 		upstream.head();
-		upstream.data("u:50,30");
+		upstream.data("u:10,5");
+		upstream.data("d");
+		// The next sweep is half a second away, the next try to settle a whole one.
+		await bench.clock.advance(4_500);
+		bench.log.fault = "log/busy";
+		upstream.end();
+		await call.done;
+		delete bench.log.fault;
+		bench.clock.jump(3_600_000);
+		await bench.clock.advance(2_000);
+		expect(bench.account()).toMatchObject({ spent: 20, held: 0 });
+	});
+});
+
+describe("a hold that had to shrink", () => {
+	it("sends no limit with a call that has no output", async () => {
+		const bench = await openTestGateway({ grant: 2_050 });
+		const first = await bench.called({ max: 0 });
+		first.upstream.head();
+		first.upstream.data("u:1000,0");
+		first.upstream.data("d");
+		first.upstream.end();
+		await first.call.done;
+		const second = await bench.called({ max: 0 });
+		expect(bench.account()).toMatchObject({ held: 1_050, holds: 1 });
+		expect(
+			JSON.parse(new TextDecoder().decode(second.upstream.request.body)),
+		).toEqual({ model: "m" });
+	});
+
+	it("lowers the limit that is sent, and says so", async () => {
+		const bench = await openTestGateway({ grant: 2_000 });
+		const { call, upstream } = await bench.called({ max: 2_000 });
+		expect(bench.account().held).toBe(2_000);
+		const { limit } = JSON.parse(
+			new TextDecoder().decode(upstream.request.body),
+		);
+		expect(limit).toBeGreaterThan(0);
+		expect(usualInput + 2 * limit).toBeLessThanOrEqual(2_000);
+		upstream.head();
+		upstream.data(`u:${usualInput},${limit}`);
 		upstream.data("d");
 		upstream.end();
 		await call.done;
 		expect(call.headers).toMatchObject({
-			"x-dos-output-limit": "30",
-			"x-dos-credits": "110",
+			"x-dos-output-limit": String(limit),
+			"x-dos-credits": String(usualInput + 2 * limit),
 		});
+		const event = await resolution(bench);
+		expect(event?.data).not.toHaveProperty("uncollected");
 	});
 });
 

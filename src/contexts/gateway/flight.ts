@@ -279,7 +279,6 @@ export function fly(
 		answer: (charged: number | undefined) => void,
 		notes: readonly string[] = [],
 	): void {
-		if (concluded) return;
 		const settlement = costOfCall(
 			sheet,
 			asked,

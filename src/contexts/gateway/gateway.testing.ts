@@ -42,7 +42,7 @@ export const sheet: PriceSheet = {
 
 export const prices: PriceBook = {
 	version: "test",
-	find: (vendor) => (vendor === "mock" ? sheet : undefined),
+	find: (_, model) => (model === "unpriced" ? undefined : sheet),
 	models: () => [],
 };
 
@@ -73,7 +73,8 @@ export const chat: WireOperation = {
 
 /**
  * A protocol in which each chunk is a word: `t:…` text, `u:<in>,<out>` usage, `e:…` an error of the
- * vendor's, `d` the proper end; `!` makes the meter throw.
+ * vendor's, `d` the proper end, `h:…` is held back until the end; `!` makes the meter throw, `!!` for good.
+ * A model named `unforwardable` makes `forward` throw.
  */
 export const testWire: WireProtocol = {
 	id: "test",
@@ -87,19 +88,24 @@ export const testWire: WireProtocol = {
 		}
 		return accept(askedFor({ operation, body, ...asked }));
 	},
-	forward: (request, { model, outputLimit }) => ({
-		body: bytes(JSON.stringify({ model, limit: outputLimit })),
-		usageAsked: false,
-		outputLimit: outputLimit ?? request.outputLimit,
-	}),
+	forward(request, { model, outputLimit }) {
+		if (model === "unforwardable") throw new TypeError("my secret prompt");
+		return {
+			body: bytes(JSON.stringify({ model, limit: outputLimit })),
+			usageAsked: false,
+			outputLimit: outputLimit ?? request.outputLimit,
+		};
+	},
 	meter() {
 		let delivered = 0;
+		let broken = false;
 		const seen: { -readonly [Name in keyof Metered]: Metered[Name] } = {
 			...nothingMetered,
 		};
 		return {
 			pass(chunk) {
 				const word = text(chunk);
+				broken ||= word === "!!";
 				if (word.startsWith("!"))
 					throw new SyntaxError("Unexpected token in my secret prompt");
 				if (word.startsWith("t:")) delivered += word.length - 2;
@@ -109,12 +115,14 @@ export const testWire: WireProtocol = {
 				}
 				if (word.startsWith("e:")) seen.vendorError = word.slice(2);
 				if (word === "d") seen.complete = true;
-				return chunk;
+				if (!word.startsWith("h:")) return chunk;
+				seen.rest = chunk;
+				return undefined;
 			},
-			finish: () => ({
-				...seen,
-				deliveredBytes: seen.usage ? 0 : delivered,
-			}),
+			finish() {
+				if (broken) throw new SyntaxError("My secret prompt again");
+				return { ...seen, deliveredBytes: seen.usage ? 0 : delivered };
+			},
 		};
 	},
 	refusal: (status, refusal) => ({
@@ -139,7 +147,10 @@ export const nothingMetered: Metered = {
 	vendorError: undefined,
 };
 
-/** What a client asked for; 100 input bytes unless told otherwise. */
+export const heldInput = 1_000;
+export const usualInput = 250;
+
+/** What a client asked for: 1,000 input bytes, for which a first call holds 1,000 tokens and is estimated at `usualInput`. */
 export function askedFor(
 	asked: Partial<WireRequest> & { max?: number; n?: number } = {},
 ): WireRequest {
@@ -150,7 +161,7 @@ export function askedFor(
 		stream: false,
 		outputLimit: asked.max,
 		choices: asked.n ?? 1,
-		inputBytes: 100,
+		inputBytes: 1_000,
 		mediaParts: 0,
 		serverTools: [],
 		opaque: undefined,
@@ -243,6 +254,8 @@ function testClient(): TestClient {
 /** The vendor's side of one request: what the test makes it do is ignored once it cannot happen any more. */
 export interface TestUpstream {
 	readonly request: UpstreamRequest;
+	/** To break the rules of the port with. */
+	readonly sink: UpstreamSink;
 	state: "connecting" | "sent" | "answering" | "over" | "aborted";
 	paused: boolean;
 	connect(): void;
@@ -260,6 +273,7 @@ function testUpstream(
 ): TestUpstream & { abort(): void } {
 	const upstream: TestUpstream & { abort(): void } = {
 		request,
+		sink,
 		state: "connecting",
 		paused: false,
 		connect() {

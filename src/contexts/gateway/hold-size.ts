@@ -16,6 +16,8 @@ export interface HoldSize {
 	readonly outputTokens: number;
 	readonly inputTokens: number;
 	readonly inputUsual: number;
+	/** Input tokens that the least hold and a lowered limit reckon with: what was never seen is not guessed low, as a hold that is too small leaves a cost that nobody pays. */
+	readonly inputLeast: number;
 	/** The amount as a sum. */
 	readonly lines: readonly CostLine[];
 }
@@ -45,21 +47,16 @@ export function sizeHold(
 	if (!most.ok) return most;
 	const amount = most.value.cost;
 	const usual = Math.min(expected.outputUsual * request.choices, outputTokens);
+	const inputLeast =
+		expected.samples > 0 ? expected.inputUsual : expected.input;
 	return accept({
 		amount,
-		// What was never seen is not guessed low: a hold that is too small leaves a cost that nobody pays.
-		atLeast: Math.min(
-			amount,
-			costOf(
-				sheet,
-				expected.samples > 0 ? expected.inputUsual : expected.input,
-				usual,
-			),
-		),
+		atLeast: Math.min(amount, costOf(sheet, inputLeast, usual)),
 		outputLimit: request.outputLimit === undefined ? outputCeiling : undefined,
 		outputTokens,
 		inputTokens: expected.input,
 		inputUsual: expected.inputUsual,
+		inputLeast,
 		lines: most.value.lines,
 	});
 }
@@ -75,7 +72,7 @@ export function affordableLimit(
 	let high = Math.max(1, Math.floor(size.outputTokens / choices));
 	while (low < high) {
 		const middle = Math.ceil((low + high) / 2);
-		if (costOf(sheet, size.inputUsual, middle * choices) <= held) low = middle;
+		if (costOf(sheet, size.inputLeast, middle * choices) <= held) low = middle;
 		else high = middle - 1;
 	}
 	return low;

@@ -142,7 +142,8 @@ export function check(options: CheckOptions): Check {
 				return { kind: "unreadable", reason: reasonOf(thrown) };
 			}
 		}
-		if (kind !== "file") return { kind: kind === "folder" ? "folder" : "other" };
+		if (kind !== "file")
+			return { kind: kind === "folder" ? "folder" : "other" };
 		const known = scan.hashes[index] as string;
 		if (known !== "")
 			return {
@@ -281,7 +282,7 @@ export function check(options: CheckOptions): Check {
 			// The root itself may be a link: only what is below it may not lead out.
 			return (
 				(realRoot !== undefined && isWithin(realRoot, real)) ||
-				(side.path === root)
+				side.path === root
 			);
 		});
 		return inside
@@ -381,7 +382,8 @@ export function check(options: CheckOptions): Check {
 		const done = scans.get(key);
 		if (done) return done;
 		const excluded = globsOf(link.exclude);
-		const included = link.include.length > 0 ? globsOf(link.include) : undefined;
+		const included =
+			link.include.length > 0 ? globsOf(link.include) : undefined;
 		const scan = scanTree({
 			tree,
 			root: side.path,
@@ -435,11 +437,7 @@ export function check(options: CheckOptions): Check {
 			const copyClaimed = isClaimed(link.claimed.copy, relative);
 			const l = sourceClaimed ? -1 : leftIndex;
 			const r = copyClaimed ? -1 : rightIndex;
-			if (
-				(l < 0 && (sourceClaimed || !leftFolders.has(relative)) && r < 0) ||
-				(l < 0 && r < 0)
-			)
-				return;
+			if (l < 0 && r < 0) return;
 			const sourcePath = pathOf(link.source, relative);
 			const copyPath = pathOf(link.copy, relative);
 			if (options.only && !isWanted(sourcePath, copyPath)) return;
@@ -450,7 +448,7 @@ export function check(options: CheckOptions): Check {
 				folders: ReadonlyMap<string, number>,
 				claimed: boolean,
 			): Fact => {
-				const problem = scan.problems.get(relative);
+				const problem = problemAt(scan, relative);
 				if (problem !== undefined && !claimed)
 					return { kind: "unreadable", reason: problem };
 				if (index >= 0) return factAt(scan, index, path);
@@ -499,10 +497,7 @@ export function check(options: CheckOptions): Check {
 						known !== "" &&
 						known === right.hashes[r] &&
 						!isSameFile(left.numbers, l, right.numbers, r) &&
-						agree(
-							modeAt(left.numbers, l),
-							modeAt(right.numbers, r),
-						)
+						modeAt(left.numbers, l) === modeAt(right.numbers, r)
 					)
 						counted("SYNCED");
 					else one(prefix + leftName, l, r);
@@ -516,9 +511,6 @@ export function check(options: CheckOptions): Check {
 				else one(prefix + rightName, -1, r++);
 			}
 		};
-		const agree = (leftMode: number, rightMode: number): boolean =>
-			leftMode === rightMode;
-
 		for (const [index, folder] of left.folders.entries())
 			folderAt(
 				folder,
@@ -535,9 +527,7 @@ export function check(options: CheckOptions): Check {
 			...left.problems.keys(),
 			...right.problems.keys(),
 		])) {
-			if (!leftFolders.has(folder) && !rightFolders.has(folder)) {
-				if (isEntry(left, folder) || isEntry(right, folder)) continue;
-			}
+			if (isEntry(left, folder) || isEntry(right, folder)) continue;
 			const factOf = (scan: Scan): Fact => {
 				const reason = scan.problems.get(folder);
 				return reason === undefined
@@ -600,6 +590,15 @@ export function check(options: CheckOptions): Check {
 	};
 }
 
+/** Why this, or a folder it is in, could not be looked at. */
+function problemAt(scan: Scan, path: string): string | undefined {
+	if (scan.problems.size === 0) return undefined;
+	for (let at = path; ; at = parentOf(at)) {
+		const problem = scan.problems.get(at);
+		if (problem !== undefined || at === "") return problem;
+	}
+}
+
 function isEntry(scan: Scan, path: string): boolean {
 	const folder = scan.folders.indexOf(parentOf(path));
 	if (folder < 0) return false;
@@ -627,9 +626,7 @@ function globsOf(globs: readonly string[]): Glob {
 	let found = opened.get(globs);
 	if (!found) {
 		found = anyOf(
-			globs
-				.map((glob) => openGlob(glob))
-				.filter((glob) => glob !== undefined),
+			globs.map((glob) => openGlob(glob)).filter((glob) => glob !== undefined),
 		);
 		opened.set(globs, found);
 	}
@@ -675,7 +672,10 @@ function matches(tree: FileTree, side: Side): readonly (readonly string[])[] {
 	];
 	for (const part of side.path.split("/").slice(1)) {
 		if (!part.includes("*")) {
-			open = open.map(({ path, names }) => ({ path: `${path}/${part}`, names }));
+			open = open.map(({ path, names }) => ({
+				path: `${path}/${part}`,
+				names,
+			}));
 			continue;
 		}
 		const fits = openGlob(`/${part}`);

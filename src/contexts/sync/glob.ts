@@ -53,13 +53,13 @@ function translate(glob: string): string | undefined {
 			source += ")";
 		} else if (character === "," && braces > 0) source += "|";
 		else if (character === "\\" && at + 1 < glob.length)
-			source += escape(glob[++at] as string);
-		else source += escape(character);
+			source += literal(glob[++at] as string);
+		else source += literal(character);
 	}
 	return braces === 0 ? source : undefined;
 }
 
-function escape(character: string): string {
+function literal(character: string): string {
 	return /[\^$\\.*+?()[\]{}|/]/.test(character) ? `\\${character}` : character;
 }
 

@@ -154,6 +154,9 @@ function readVersion1(
 	const outside = reader
 		.texts(field(root, "allow_outside"), "allow_outside")
 		.map(({ value }) => value);
+	const beyond = outside.map((path) =>
+		join(parentOf(reader.place.path), reader.expand(path) ?? path),
+	);
 	const direction = field(root, "fix_direction");
 	if (
 		direction &&
@@ -251,12 +254,22 @@ function readVersion1(
 	}
 
 	// What an alias names, the folders above it leave to the alias.
-	const claimed = { a: new Map<string, Set<string>>(), b: new Map<string, Set<string>>() };
+	const claimed = {
+		a: new Map<string, Set<string>>(),
+		b: new Map<string, Set<string>>(),
+	};
 	for (const alias of aliases)
 		for (const side of ["a", "b"] as const)
-			for (let above = parentOf(alias[side]); above.length > 1; above = parentOf(above)) {
+			for (
+				let above = parentOf(alias[side]);
+				above.length > 1;
+				above = parentOf(above)
+			) {
 				const claims = claimed[side].get(above) ?? new Set();
-				claimed[side].set(above, claims.add(alias[side].slice(above.length + 1)));
+				claimed[side].set(
+					above,
+					claims.add(alias[side].slice(above.length + 1)),
+				);
 			}
 	const seen = new Set<string>();
 	const links: Link[] = [];
@@ -272,7 +285,7 @@ function readVersion1(
 			role,
 			path,
 			root: undefined,
-			outside: [],
+			outside: beyond,
 		});
 		const live = side("live", pair.a);
 		const submodule = side("submodule", pair.b);
@@ -360,10 +373,7 @@ function readVersion2(
 	};
 }
 
-function readRoles(
-	root: JsonNode,
-	reader: Reader,
-): ReadonlyMap<string, Role> {
+function readRoles(root: JsonNode, reader: Reader): ReadonlyMap<string, Role> {
 	const roles = new Map<string, Role>();
 	const node = field(root, "roles");
 	const example = '{"live": "~/live", "release": "Releases/current"}';
@@ -398,9 +408,7 @@ function readRoles(
 			value.kind === "object"
 				? reader
 						.texts(field(value, "allow_outside"), "allow_outside")
-						.map(({ value: text }) =>
-							join(path, reader.expand(text) ?? text),
-						)
+						.map(({ value: text }) => join(path, reader.expand(text) ?? text))
 				: [];
 		roles.set(key, { name: key, root: path, outside });
 	}
@@ -604,7 +612,8 @@ function readSides(
 		);
 	const stars = new Set(
 		[...sides.values()].map(
-			(side) => side.path.split("/").filter((part) => part.includes("*")).length,
+			(side) =>
+				side.path.split("/").filter((part) => part.includes("*")).length,
 		),
 	);
 	if (stars.size > 1)
@@ -710,10 +719,7 @@ function readDeclarations(
 			if (hash && !/^[0-9a-f]{64}$/.test(hash.value))
 				reader.mistake(hash, "A hash is a sha256 in 64 lower-case hex digits.");
 		const expires = field(item, "expires");
-		if (
-			expires &&
-			!(expires.kind === "string" && isDay(expires.value))
-		)
+		if (expires && !(expires.kind === "string" && isDay(expires.value)))
 			reader.mistake(
 				expires,
 				'"expires" is the last day it holds: write a date such as "2027-01-31".',
@@ -777,7 +783,8 @@ function openReader(text: string, place: ManifestPlace) {
 		warnings,
 		mistakeAt(at: number, message: string): undefined {
 			// A manifest that is wrong everywhere needs no more lines than a person reads.
-			if (mistakes.length < 50) mistakes.push({ ...placeOf(text, at), message });
+			if (mistakes.length < 50)
+				mistakes.push({ ...placeOf(text, at), message });
 		},
 		mistake(node: JsonNode, message: string): undefined {
 			reader.mistakeAt(node.at, message);
@@ -786,7 +793,10 @@ function openReader(text: string, place: ManifestPlace) {
 		knows(node: JsonNode, keys: readonly string[]): void {
 			if (node.kind !== "object") return;
 			for (const { key, keyAt } of node.entries) {
-				if (keys.includes(key) || /^[$_]|^(description|comment|notes?)$/.test(key))
+				if (
+					keys.includes(key) ||
+					/^[$_]|^(description|comment|notes?)$/.test(key)
+				)
 					continue;
 				const near = nearest(key, keys);
 				reader.mistakeAt(

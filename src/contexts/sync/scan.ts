@@ -181,7 +181,8 @@ export function scanTree(options: ScanOptions): Scan {
 		} else {
 			fresh();
 			const folders: string[] = [];
-			let at = before >= 0 && previous ? (previous.starts[before] as number) : 0;
+			let at =
+				before >= 0 && previous ? (previous.starts[before] as number) : 0;
 			const last = before >= 0 && previous ? endOfEntries(previous, before) : 0;
 			try {
 				for (const { name, kind } of tree.list(path)) {
@@ -202,6 +203,8 @@ export function scanTree(options: ScanOptions): Scan {
 				}
 			} catch (thrown) {
 				scan.problems.set(folder, reasonOf(thrown));
+				// Names that could not be read are not remembered as none.
+				put(scan.folderNumbers, index, unseen);
 			}
 			const known = new Map<string, number>();
 			if (previous && before >= 0)
@@ -283,9 +286,14 @@ const magic = 0x646f_7373_796e_6333n;
  * whose clock may be another, get two seconds more.
  */
 export function isYoung(
-	look: { readonly modified: bigint; readonly changed: bigint; readonly device: bigint },
+	look: {
+		readonly modified: bigint;
+		readonly changed: bigint;
+		readonly device: bigint;
+	},
 	now: { readonly modified: bigint; readonly device: bigint },
 ): boolean {
+	// biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint.
 	const youngest = look.modified > look.changed ? look.modified : look.changed;
 	const coarse =
 		look.device !== now.device || look.modified % 1_000_000n === 0n;
@@ -302,8 +310,7 @@ export function writeCache(
 	let count = 0;
 	for (const scan of cache.scans.values()) {
 		header.push([scan.key, scan.folders.length, scan.names.length]);
-		count +=
-			scan.folders.length * (width + 2) + scan.names.length * width;
+		count += scan.folders.length * (width + 2) + scan.names.length * width;
 	}
 	const numbers = new BigInt64Array(count);
 	let at = 0;
@@ -315,15 +322,13 @@ export function writeCache(
 				at,
 			);
 			// A look that fits nothing: the folder is listed again.
-			if (isYoung(lookAt(scan.folderNumbers, index), now)) numbers[at + 2] = -1n;
+			if (isYoung(lookAt(scan.folderNumbers, index), now))
+				numbers[at + 2] = -1n;
 			numbers[at + width] = BigInt(scan.starts[index] as number);
 			numbers[at + width + 1] = BigInt(scan.ends[index] as number);
 			at += width + 2;
 		}
-		numbers.set(
-			scan.numbers.values.subarray(0, scan.names.length * width),
-			at,
-		);
+		numbers.set(scan.numbers.values.subarray(0, scan.names.length * width), at);
 		at += scan.names.length * width;
 		const { values } = scan.numbers;
 		for (let index = 0; index < scan.names.length; index++) {
@@ -338,7 +343,9 @@ export function writeCache(
 					},
 					now,
 				);
-			lines.push(`${young ? "" : hash}\t${escapeName(scan.names[index] as string)}`);
+			lines.push(
+				`${young ? "" : hash}\t${escapeName(scan.names[index] as string)}`,
+			);
 		}
 	}
 	lines.unshift(JSON.stringify({ stateLook: cache.stateLook, scans: header }));
@@ -356,10 +363,7 @@ export function readCache(
 	decode: (bytes: Uint8Array) => string,
 ): StatCache | undefined {
 	if (bytes.length < 16) return undefined;
-	const buffer =
-		bytes.byteOffset % 8 === 0
-			? bytes
-			: bytes.slice();
+	const buffer = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
 	const [found, count] = new BigInt64Array(buffer.buffer, buffer.byteOffset, 2);
 	const total = Number(count);
 	if (found !== magic || total < 0 || 16 + total * 8 > buffer.length)

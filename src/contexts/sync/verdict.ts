@@ -101,7 +101,10 @@ export function judge(question: Question): Verdict {
 			return { status: "DECLARED", note: "declared to stand on one side only" };
 		if (source.kind !== "none") {
 			return base !== undefined
-				? { status: "MISSING", note: "the copy was there when they last agreed" }
+				? {
+						status: "MISSING",
+						note: "the copy was there when they last agreed",
+					}
 				: { status: "MISSING" };
 		}
 		return base === undefined
@@ -180,7 +183,7 @@ export function modesAgree(source: Fact, copy: Fact, modes: Modes): boolean {
 	const mask = modes === "exact" ? 0o777 : 0o111;
 	const left = source.permissions & mask;
 	const right = copy.permissions & mask;
-	return modes === "exact" ? left === right : left === 0 === (right === 0);
+	return modes === "exact" ? left === right : (left === 0) === (right === 0);
 }
 
 function named({ kind }: Fact): string {

@@ -1,0 +1,56 @@
+import type { Manifest, Store } from "../../contexts/sync/index.ts";
+import type { Arguments } from "./arguments.ts";
+import type { SyncParts } from "./compose.ts";
+import { type Paint, showPath } from "./text.ts";
+
+export interface Stream {
+	write(text: string): unknown;
+	readonly isTTY?: boolean;
+	on?(
+		event: "error",
+		listener: (fault: NodeJS.ErrnoException) => void,
+	): unknown;
+}
+
+export interface Streams {
+	readonly out: Stream;
+	readonly error: Stream;
+}
+
+export interface Outside {
+	/** Absolute. */
+	readonly folder: string;
+	readonly environment: Readonly<Record<string, string | undefined>>;
+	/** Ends a watch. */
+	readonly signal?: AbortSignal;
+}
+
+export type Complain = (
+	message: string,
+	code: string,
+	details?: object,
+) => number;
+
+export interface Session {
+	readonly read: Arguments;
+	readonly streams: Streams;
+	readonly outside: Outside;
+	readonly parts: SyncParts;
+	readonly complain: Complain;
+	readonly paint: Paint;
+	readonly home: string;
+}
+
+export interface Opened {
+	readonly manifest: Manifest;
+	readonly text: string;
+	readonly store: Store;
+}
+
+export function shown(path: string, { outside }: Session): string {
+	return showPath(path, slashes(outside.folder));
+}
+
+export function slashes(path: string): string {
+	return process.platform === "win32" ? path.replaceAll("\\", "/") : path;
+}

@@ -1,0 +1,241 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import {
+	openTestGateway,
+	streamHead,
+	type TestCall,
+	type TestGateway,
+	type TestUpstream,
+} from "./gateway.testing.ts";
+
+/** One thing that happens. What cannot happen any more to the call or the request it names does not. */
+type Step =
+	| {
+			readonly do: "call";
+			readonly stream: boolean;
+			readonly max: number;
+			readonly retry: string | undefined;
+	  }
+	| { readonly do: "leave" | "slow" | "drain"; readonly of: number }
+	| { readonly do: "connect" | "end"; readonly of: number }
+	| { readonly do: "head"; readonly of: number; readonly status: number }
+	| { readonly do: "data"; readonly of: number; readonly word: string }
+	| { readonly do: "fail"; readonly of: number; readonly code: string }
+	| { readonly do: "log"; readonly fault: string | undefined }
+	| { readonly do: "pass"; readonly milliseconds: number }
+	| { readonly do: "settle" }
+	| { readonly do: "stop" };
+
+const of = fc.nat({ max: 3 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+	{
+		weight: 4,
+		arbitrary: fc.record({
+			do: fc.constant("call" as const),
+			stream: fc.boolean(),
+			max: fc.constantFrom(1, 50, 400),
+			retry: fc.constantFrom(undefined, undefined, "a", "b"),
+		}),
+	},
+	{
+		weight: 2,
+		arbitrary: fc.record({
+			do: fc.constantFrom("leave" as const, "slow" as const, "drain" as const),
+			of,
+		}),
+	},
+	{
+		weight: 3,
+		arbitrary: fc.record({
+			do: fc.constantFrom("connect" as const, "end" as const),
+			of,
+		}),
+	},
+	{
+		weight: 4,
+		arbitrary: fc.record({
+			do: fc.constant("head" as const),
+			of,
+			status: fc.constantFrom(200, 200, 200, 204, 302, 401, 500, 999),
+		}),
+	},
+	{
+		weight: 6,
+		arbitrary: fc.record({
+			do: fc.constant("data" as const),
+			of,
+			word: fc.constantFrom(
+				"t:hello there",
+				"t:hello there",
+				"u:300,20",
+				"u:5000,900",
+				"d",
+				"e:no",
+				"!",
+				`t:${"x".repeat(1_100_000)}`,
+			),
+		}),
+	},
+	{
+		weight: 2,
+		arbitrary: fc.record({
+			do: fc.constant("fail" as const),
+			of,
+			code: fc.constantFrom(
+				"upstream/connect",
+				"upstream/reset",
+				"upstream/idle-timeout",
+			),
+		}),
+	},
+	{
+		weight: 1,
+		arbitrary: fc.record({
+			do: fc.constant("log" as const),
+			fault: fc.constantFrom("log/full", "log/busy", "log/failed", undefined),
+		}),
+	},
+	{
+		weight: 2,
+		arbitrary: fc.record({
+			do: fc.constant("pass" as const),
+			milliseconds: fc.constantFrom(1, 500, 1_500, 200_000),
+		}),
+	},
+	{ weight: 4, arbitrary: fc.constant({ do: "settle" as const }) },
+);
+
+async function play(
+	bench: TestGateway,
+	calls: TestCall[],
+	one: Step,
+): Promise<void> {
+	/** The newest few, so that most steps meet something that is still under way. */
+	const recent = <T>(all: readonly T[], at: number): T | undefined =>
+		all[all.length - 1 - at];
+	switch (one.do) {
+		case "call":
+			calls.push(
+				bench.call(
+					{ stream: one.stream, max: one.max },
+					one.retry === undefined ? {} : { retry: one.retry },
+				),
+			);
+			return;
+		case "leave":
+			return recent(calls, one.of)?.leave();
+		case "slow": {
+			const call = recent(calls, one.of);
+			if (call) call.slow = true;
+			return;
+		}
+		case "drain":
+			return recent(calls, one.of)?.drain();
+		case "connect":
+			return recent(bench.upstreams, one.of)?.connect();
+		case "head":
+			return recent(bench.upstreams, one.of)?.head(
+				one.status,
+				one.of % 2 === 0 ? streamHead : { "content-type": "application/json" },
+			);
+		case "data":
+			return recent(bench.upstreams, one.of)?.data(one.word);
+		case "end":
+			return recent(bench.upstreams, one.of)?.end();
+		case "fail":
+			return recent(bench.upstreams, one.of)?.fail(one.code);
+		case "log":
+			if (one.fault === undefined) delete bench.log.fault;
+			else bench.log.fault = one.fault;
+			return;
+		case "pass":
+			return bench.clock.advance(one.milliseconds);
+		case "settle":
+			return bench.clock.settle();
+		case "stop":
+			void bench.gateway.stop();
+	}
+}
+
+/** The real edge ends each request within its time: here the test does. */
+async function bringToAnEnd(
+	bench: TestGateway,
+	calls: readonly TestCall[],
+): Promise<void> {
+	delete bench.log.fault;
+	const alive = ({ state }: TestUpstream) =>
+		state !== "over" && state !== "aborted";
+	for (let round = 0; round < 20; round++) {
+		await bench.clock.advance(2_000);
+		for (const upstream of bench.upstreams.filter(alive))
+			upstream.fail("upstream/total-timeout");
+	}
+	await Promise.all(calls.map(({ done }) => done));
+	await bench.clock.advance(2_000);
+}
+
+it("whatever happens in whatever order: each hold is resolved once, no more is charged than allowed, and every answer ends once", async () => {
+	await fc.assert(
+		fc.asyncProperty(
+			fc.array(step, { maxLength: 40 }),
+			fc.option(fc.nat({ max: 40 }), { nil: undefined }),
+			fc.constantFrom(3_000, 1_000_000),
+			async (steps, stopAt, grant) => {
+				const bench = await openTestGateway({ grant, wait: 1_000 });
+				const calls: TestCall[] = [];
+				for (const [index, one] of steps.entries()) {
+					if (index === stopAt) await play(bench, calls, { do: "stop" });
+					await play(bench, calls, one);
+					const { granted, spent, held } = bench.account();
+					expect(granted - spent - held).toBeGreaterThanOrEqual(0);
+				}
+				await bringToAnEnd(bench, calls);
+
+				const holds = await bench.events("credits-held");
+				const resolved = await bench.events(
+					"credits-settled",
+					"credits-released",
+					"hold-expired",
+				);
+				const ids = (events: typeof holds) =>
+					events.map(({ data }) => data.call as string).sort();
+				expect(ids(resolved)).toEqual(ids(holds));
+				// A request of ours is under way for as long as its hold is: none expires.
+				expect(resolved.map(({ type }) => type)).not.toContain("hold-expired");
+				const charged = resolved.reduce(
+					(sum, { data }) =>
+						sum + (data.basis === undefined ? 0 : (data.amount as number)),
+					0,
+				);
+				expect(bench.account()).toEqual({
+					granted: grant,
+					spent: charged,
+					held: 0,
+					holds: 0,
+				});
+				for (const { data } of resolved) {
+					if (data.basis === undefined) continue;
+					expect(data.amount + (data.uncollected ?? 0)).toBe(data.cost);
+				}
+				for (const call of calls) {
+					expect(call.violations).toEqual([]);
+					expect(call.over).not.toBe("open");
+					const { "x-dos-credits": said, "x-dos-call-id": id } = call.headers;
+					if (said === undefined) continue;
+					const own = resolved.find(({ data }) => data.call === id);
+					expect(own?.data.basis === undefined ? 0 : own?.data.amount).toBe(
+						Number(said),
+					);
+				}
+				for (const upstream of bench.upstreams)
+					expect(["over", "aborted"]).toContain(upstream.state);
+				expect(bench.violations).toEqual([]);
+				expect(bench.gateway.inFlight()).toBe(0);
+				await bench.gateway.stop();
+				expect(bench.clock.timers()).toBe(0);
+				expect(bench.reports.join("\n")).not.toMatch(/secret|hello/);
+			},
+		),
+		{ numRuns: 300 },
+	);
+}, 60_000);

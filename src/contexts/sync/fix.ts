@@ -1,0 +1,473 @@
+import { Fault } from "../../kernel/outcome.ts";
+import { type FileTree, kindOf } from "../../ports/file-tree.ts";
+import { isWithin, nameOf, parentOf } from "./path.ts";
+import {
+	type Content,
+	collisions,
+	isSameContent,
+	type Operation,
+} from "./plan.ts";
+import { reasonOf } from "./scan.ts";
+import type { Store } from "./store.ts";
+
+/** What became of a plan. */
+export interface Fixed {
+	/** The journal this is undone by; undefined when nothing was to do. */
+	readonly id: string | undefined;
+	readonly done: readonly Operation[];
+	readonly failed: readonly {
+		readonly operation: Operation;
+		readonly reason: string;
+	}[];
+	/** A fix that was cut off earlier is carried on. */
+	readonly resumed: boolean;
+}
+
+export interface FixContext {
+	readonly tree: FileTree;
+	readonly store: Store;
+	/** Names a new journal; sorts after every earlier one. */
+	readonly id: string;
+	/** This process, and whether another one still runs. */
+	readonly process: number;
+	readonly isAlive: (process: number) => boolean;
+}
+
+/**
+ * Carries a plan out. Before a byte is overwritten, it has a second name in the memory's folder and the
+ * plan stands in a journal; a file changes in one step, from whole to whole. Whenever this is cut off, the
+ * next fix carries on, and `undo` brings everything back. What is not as the plan saw it is left alone.
+ */
+export function applyFix(
+	operations: readonly Operation[],
+	context: FixContext,
+): Fixed {
+	const { tree, store } = context;
+	if (operations.length === 0)
+		return { id: undefined, done: [], failed: [], resumed: false };
+	return locked(context, () => {
+		const cut = readJournals(context).findLast(
+			(journal) => !journal.ended && !journal.undone,
+		);
+		const id = cut?.id ?? context.id;
+		if (cut) sweep(cut, context);
+		const first = cut?.operations.length ?? 0;
+		const kept = `${store.folder}/kept/${id}`;
+		for (const folder of [
+			`${store.folder}/journal`,
+			`${store.folder}/kept`,
+			kept,
+		])
+			tree.makeFolder(folder);
+		tree.settle(store.folder);
+		const journal = `${store.folder}/journal/${id}`;
+		const lines = operations.map((operation) =>
+			JSON.stringify(
+				operation.before.kind === "none"
+					? { ...operation, makes: missingFolders(operation.path, tree) }
+					: operation,
+			),
+		);
+		// Begins on a line of its own, in case the last word of a cut-off run was half a line.
+		tree.append(journal, tree.encode(`\n${lines.join("\n")}\n`));
+		tree.settle(parentOf(journal));
+
+		const done: Operation[] = [];
+		const failed: { operation: Operation; reason: string }[] = [];
+		const colliding = findCollisions(operations, tree);
+		for (const [index, operation] of operations.entries()) {
+			const other = colliding.get(operation.path);
+			try {
+				if (other !== undefined)
+					throw new Fault(
+						"sync/collision",
+						`it and ${other} are one name on a file system that ignores case or accents: rename one of them`,
+					);
+				assertInside(operation, tree);
+				perform(operation, {
+					tree,
+					kept: `${kept}/${first + index}`,
+					temporary: temporaryOf(operation.path, id, first + index),
+				});
+				done.push(operation);
+			} catch (thrown) {
+				failed.push({ operation, reason: reasonOf(thrown) });
+			}
+		}
+		tree.append(journal, tree.encode('{"ended":true}\n'));
+		return { id, done, failed, resumed: cut !== undefined };
+	});
+}
+
+/** What undoing brought back. */
+export interface Undone {
+	readonly id: string | undefined;
+	readonly restored: readonly Operation[];
+	readonly failed: readonly {
+		readonly operation: Operation;
+		readonly reason: string;
+	}[];
+}
+
+/** Brings back what the last fix changed, byte for byte, wherever nobody has touched it since. */
+export function undoFix(context: FixContext): Undone {
+	const { tree, store } = context;
+	return locked(context, () => {
+		const journal = readJournals(context).findLast(
+			({ undone, operations }) => !undone && operations.length > 0,
+		);
+		if (!journal) return { id: undefined, restored: [], failed: [] };
+		sweep(journal, context);
+		const kept = `${store.folder}/kept/${journal.id}`;
+		tree.makeFolder(`${store.folder}/kept`);
+		tree.makeFolder(kept);
+		const restored: Operation[] = [];
+		const failed: { operation: Operation; reason: string }[] = [];
+		for (const [index, operation] of [
+			...journal.operations.entries(),
+		].reverse()) {
+			try {
+				const { before, after, path } = operation;
+				const current = contentAt(path, tree);
+				if (isSameContent(current, before)) continue;
+				if (!isSameContent(current, after))
+					throw new Fault(
+						"sync/moved",
+						"it changed since the fix and was left as it is",
+					);
+				assertInside(operation, tree);
+				perform(
+					{
+						...operation,
+						from: `${kept}/${index}`,
+						before: after,
+						after: before,
+					},
+					{
+						tree,
+						kept: freshName(`${kept}/${index}-undone`, tree),
+						temporary: temporaryOf(path, journal.id, index),
+					},
+				);
+				restored.push(operation);
+			} catch (thrown) {
+				failed.push({ operation, reason: reasonOf(thrown) });
+			}
+		}
+		// Deepest first: a folder is taken away only when nothing is left in it.
+		for (const folder of [...journal.made].sort(
+			(left, right) => right.length - left.length,
+		))
+			removeIfEmpty(folder, tree);
+		const memory = store.open();
+		for (const { rows } of journal.operations)
+			for (const { link, relative, base } of rows)
+				memory.bases().set(link, relative, base ?? undefined);
+		memory.save(memory.cache?.scans ?? new Map(), false);
+		if (failed.length === 0)
+			tree.append(
+				`${store.folder}/journal/${journal.id}`,
+				tree.encode('\n{"undone":true}\n'),
+			);
+		return { id: journal.id, restored, failed };
+	});
+}
+
+/** A fix that was cut off and neither carried on nor undone. */
+export function interruptedFix(context: {
+	readonly tree: FileTree;
+	readonly store: Store;
+}): string | undefined {
+	return readJournals(context).findLast(
+		({ ended, undone, operations }) =>
+			!ended && !undone && operations.length > 0,
+	)?.id;
+}
+
+interface Journal {
+	readonly id: string;
+	readonly operations: readonly Operation[];
+	/** Folders that were made for it. */
+	readonly made: ReadonlySet<string>;
+	readonly ended: boolean;
+	readonly undone: boolean;
+}
+
+function readJournals({
+	tree,
+	store,
+}: {
+	readonly tree: FileTree;
+	readonly store: Store;
+}): readonly Journal[] {
+	const folder = `${store.folder}/journal`;
+	if (!tree.look(folder)) return [];
+	return tree.list(folder).map(({ name }) => {
+		const operations: Operation[] = [];
+		let ended = false;
+		let undone = false;
+		for (const line of tree
+			.decode(tree.read(`${folder}/${name}`))
+			.split("\n")) {
+			if (line === "") continue;
+			try {
+				const entry = JSON.parse(line) as
+					| Operation
+					| { ended?: true; undone?: true };
+				if ("path" in entry) {
+					operations.push(entry);
+					ended = false;
+				} else {
+					ended ||= entry.ended === true;
+					undone ||= entry.undone === true;
+				}
+			} catch {
+				// Half a line: the run was cut off while it wrote its plan, so nothing of it was done.
+			}
+		}
+		const made = new Set<string>();
+		for (const operation of operations)
+			for (const one of operation.makes ?? []) made.add(one);
+		return { id: name, operations, made, ended, undone };
+	});
+}
+
+/** Takes away what a cut-off run left lying beside the files it was about to change. */
+function sweep(journal: Journal, { tree }: FixContext): void {
+	for (const [index, { path }] of journal.operations.entries()) {
+		const temporary = temporaryOf(path, journal.id, index);
+		if (tree.look(temporary)) tree.remove(temporary);
+	}
+}
+
+function temporaryOf(path: string, id: string, index: number): string {
+	return `${parentOf(path)}/.dos-sync-${id}-${index}.tmp`;
+}
+
+function perform(
+	operation: Operation,
+	{
+		tree,
+		kept,
+		temporary,
+	}: {
+		readonly tree: FileTree;
+		readonly kept: string;
+		readonly temporary: string;
+	},
+): void {
+	const { path, before, after } = operation;
+	const folder = parentOf(path);
+	if (!isSameContent(contentAt(path, tree), before))
+		throw new Fault("sync/moved", "it changed meanwhile and was left as it is");
+	const seen = tree.look(path);
+	if (
+		before.kind === "file" &&
+		after.kind === "file" &&
+		before.hash === after.hash
+	) {
+		tree.setPermissions(path, after.permissions);
+		return;
+	}
+	if (before.kind !== "none") {
+		tree.keep(path, kept);
+		tree.settle(parentOf(kept));
+	}
+	if (after.kind === "none") {
+		tree.remove(path);
+		tree.settle(folder);
+		return;
+	}
+	makeFolders(folder, tree);
+	try {
+		if (after.kind === "link") tree.link(after.target, temporary);
+		else if (
+			tree.copy(operation.from, temporary, after.permissions) !== after.hash
+		)
+			throw new Fault(
+				"sync/moved",
+				`${operation.from} changed meanwhile: run again`,
+			);
+		// As late as can be: who writes now still writes to the file that was kept.
+		const now = tree.look(path);
+		if (
+			now?.inode !== seen?.inode ||
+			now?.modified !== seen?.modified ||
+			now?.size !== seen?.size
+		)
+			throw new Fault(
+				"sync/moved",
+				"it changed meanwhile and was left as it is",
+			);
+	} catch (thrown) {
+		if (tree.look(temporary)) tree.remove(temporary);
+		throw thrown;
+	}
+	tree.rename(temporary, path);
+	tree.settle(folder);
+}
+
+/** What stands at a path now, read anew. */
+function contentAt(path: string, tree: FileTree): Content {
+	const look = tree.look(path);
+	if (!look) return { kind: "none" };
+	const kind = kindOf(look.mode);
+	if (kind === "link") return { kind: "link", target: tree.target(path) };
+	if (kind !== "file")
+		throw new Fault("sync/moved", `a ${kind} stands there now`);
+	return {
+		kind: "file",
+		hash: tree.digest(path, look),
+		permissions: look.mode & 0o777,
+	};
+}
+
+/** Refuses a path that a link on its way leads out of where it was written for. */
+function assertInside(operation: Operation, tree: FileTree): void {
+	const { path, root, bounds } = operation;
+	for (const folder of foldersUpTo(path, root)) {
+		const look = tree.look(folder);
+		if (look && folder !== root && kindOf(look.mode) !== "folder")
+			throw new Fault(
+				"sync/escape",
+				`${folder} is a ${kindOf(look.mode)}, not a folder: nothing is written through it`,
+			);
+	}
+	if (bounds.length === 0) return;
+	let standing = parentOf(path);
+	while (standing.length > 1 && !tree.look(standing))
+		standing = parentOf(standing);
+	const real = tree.real(standing);
+	const inside = bounds.some((bound) => {
+		const realBound = tree.real(bound);
+		// A bound that is not there yet will be made as it is written.
+		return realBound === undefined
+			? isWithin(standing, bound) || isWithin(bound, standing)
+			: real !== undefined && isWithin(realBound, real);
+	});
+	if (!inside)
+		throw new Fault(
+			"sync/escape",
+			`a link on the way leads to ${real ?? "nowhere"}, outside ${bounds[0]}: name that place under "allow_outside" if it is meant`,
+		);
+}
+
+/** The folders a path lies in, from its own up to `root`. */
+function foldersUpTo(path: string, root: string): readonly string[] {
+	const folders: string[] = [];
+	for (
+		let at = parentOf(path);
+		at.length > 1 && isWithin(root, at);
+		at = parentOf(at)
+	)
+		folders.push(at);
+	return folders;
+}
+
+function makeFolders(folder: string, tree: FileTree): void {
+	if (tree.lookThrough(folder)) return;
+	makeFolders(parentOf(folder), tree);
+	tree.makeFolder(folder);
+	tree.settle(parentOf(folder));
+}
+
+function removeIfEmpty(folder: string, tree: FileTree): void {
+	const look = tree.look(folder);
+	if (!look || kindOf(look.mode) !== "folder") return;
+	if (tree.list(folder).length > 0) return;
+	tree.removeFolder(folder);
+	tree.settle(parentOf(folder));
+}
+
+/** Folders that are made on the way to a path. */
+function missingFolders(path: string, tree: FileTree): readonly string[] {
+	const missing: string[] = [];
+	for (
+		let at = parentOf(path);
+		at.length > 1 && !tree.look(at);
+		at = parentOf(at)
+	)
+		missing.push(at);
+	return missing;
+}
+
+/** A name that is not taken, as an undo that was cut off may have kept something already. */
+function freshName(path: string, tree: FileTree): string {
+	let name = path;
+	for (let count = 1; tree.look(name); count++) name = `${path}-${count}`;
+	return name;
+}
+
+function findCollisions(
+	operations: readonly Operation[],
+	tree: FileTree,
+): ReadonlyMap<string, string> {
+	const created = operations
+		.filter(
+			({ before, after }) => before.kind === "none" && after.kind !== "none",
+		)
+		.map(({ path }) => path);
+	const found = new Map(
+		collisions(created, (folder) => {
+			const look = tree.look(folder);
+			return look && kindOf(look.mode) === "folder"
+				? tree.list(folder).map(({ name }) => name)
+				: [];
+		}),
+	);
+	for (const [path, other] of found)
+		if (!isFolded(other, path, tree)) found.delete(path);
+	return found;
+}
+
+/** Whether the file system takes both names for one: asked of what stands there, with another case. */
+function isFolded(path: string, other: string, tree: FileTree): boolean {
+	const look = tree.look(path);
+	if (look) {
+		const same = tree.look(other);
+		return same?.inode === look.inode && same.device === look.device;
+	}
+	for (
+		let folder = parentOf(path);
+		folder.length > 1;
+		folder = parentOf(folder)
+	) {
+		const here = tree.look(folder);
+		const name = nameOf(folder);
+		const swapped =
+			name === name.toUpperCase() ? name.toLowerCase() : name.toUpperCase();
+		if (!here || swapped === name) continue;
+		const there = tree.look(`${parentOf(folder)}/${swapped}`);
+		return there?.inode === here.inode && there.device === here.device;
+	}
+	return false;
+}
+
+/** One fix or undo at a time; a lock whose holder is no more is taken over. */
+function locked<T>(context: FixContext, work: () => T): T {
+	const { tree, store } = context;
+	store.prepare();
+	const lock = `${store.folder}/lock`;
+	for (let attempt = 1; ; attempt++) {
+		try {
+			tree.write(lock, tree.encode(String(context.process)), 0o600);
+			break;
+		} catch (thrown) {
+			if (!(thrown instanceof Fault) || thrown.code !== "file-tree/exists")
+				throw thrown;
+			const holder = Number(tree.decode(tree.read(lock)));
+			if (attempt > 3 || (holder !== 0 && context.isAlive(holder)))
+				throw new Fault(
+					"sync/busy",
+					`Another fix is under way (process ${holder}): wait for it. If there is none, remove ${lock}.`,
+					{ cause: thrown, retryable: true },
+				);
+			tree.remove(lock);
+		}
+	}
+	try {
+		return work();
+	} finally {
+		tree.remove(lock);
+	}
+}

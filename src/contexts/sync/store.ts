@@ -1,0 +1,174 @@
+import { Fault } from "../../kernel/outcome.ts";
+import type { FileTree, Look } from "../../ports/file-tree.ts";
+import { nameOf, parentOf } from "./path.ts";
+import { readCache, type Scan, type StatCache, writeCache } from "./scan.ts";
+import { type Bases, openBases } from "./state.ts";
+
+/** Where a manifest's memory lies: a folder beside it that no version control wants. */
+export interface Store {
+	readonly folder: string;
+	open(): Memory;
+	/** Takes the file system's time, before anything is read. */
+	mark(): void;
+	/** Makes the folder, with everything above a fix needs; throws where it cannot be made. */
+	prepare(): void;
+	/** Puts a file in the place of another, or of none: at every moment it is whole, the old or the new. */
+	replace(path: string, bytes: Uint8Array): void;
+	/** What could not be remembered, and why; a check goes on without. */
+	readonly warnings: readonly string[];
+}
+
+export interface Memory {
+	readonly cache: StatCache | undefined;
+	/** Whether everything the cache says agreed is in the state as well. */
+	readonly recorded: boolean;
+	bases(): Bases;
+	save(scans: ReadonlyMap<string, Scan>, isNew: boolean): void;
+}
+
+export interface StoreOptions {
+	readonly tree: FileTree;
+	/** The manifest's own file, absolute. */
+	readonly manifest: string;
+	/** SHA-256 of its text: under another manifest, what was recorded has to be looked at again. */
+	readonly manifestHash: string;
+	/** Tells this run from any other. */
+	readonly run: string;
+	/** False: nothing is written. */
+	readonly writes?: boolean;
+}
+
+const usualName = ".dos-sync-manifest.json";
+
+export function openStore(options: StoreOptions): Store {
+	const { tree, run } = options;
+	const top = `${parentOf(options.manifest)}/.dos-sync`;
+	const name = nameOf(options.manifest);
+	// Two manifests in one folder have a memory each.
+	const folder = name === usualName ? top : `${top}/${name}`;
+	const statePath = `${folder}/state`;
+	const cachePath = `${folder}/cache`;
+	const warnings: string[] = [];
+	let now: Look | undefined;
+
+	/** Does what may fail on a disk that cannot be written, without failing the check. */
+	function attempt(work: () => void): void {
+		try {
+			work();
+		} catch (thrown) {
+			if (!(thrown instanceof Fault)) throw thrown;
+			warnings.push(`What agreed could not be remembered: ${thrown.message}`);
+		}
+	}
+
+	function prepare(): void {
+		if (!tree.look(`${top}/.gitignore`)) {
+			tree.makeFolder(top);
+			try {
+				tree.write(`${top}/.gitignore`, tree.encode("*\n"), 0o644);
+			} catch (thrown) {
+				if (!isFault(thrown, "file-tree/exists")) throw thrown;
+			}
+		}
+		if (folder !== top) tree.makeFolder(folder);
+	}
+
+	function replace(path: string, bytes: Uint8Array): void {
+		const temporary = `${path}-${run}.tmp`;
+		tree.write(temporary, bytes, 0o600);
+		tree.rename(temporary, path);
+		tree.settle(parentOf(path));
+	}
+
+	function readIfThere(path: string): Uint8Array | undefined {
+		try {
+			return tree.read(path);
+		} catch (thrown) {
+			if (isFault(thrown, "file-tree/missing")) return undefined;
+			if (thrown instanceof Fault) {
+				warnings.push(thrown.message);
+				return undefined;
+			}
+			throw thrown;
+		}
+	}
+
+	function describeState(): string {
+		const look = tree.look(statePath);
+		return look
+			? `${look.size} ${look.modified} ${look.changed} ${look.inode} ${options.manifestHash}`
+			: "";
+	}
+
+	return {
+		folder,
+		warnings,
+		prepare,
+		replace,
+		mark() {
+			if (now || options.writes === false) return;
+			attempt(() => {
+				prepare();
+				// A folder has a time of its own and costs no flush.
+				const probe = `${folder}/now-${run}.tmp`;
+				tree.makeFolder(probe);
+				now = tree.look(probe);
+				tree.removeFolder(probe);
+			});
+		},
+		open() {
+			const bytes = readIfThere(cachePath);
+			const cache = bytes && readCache(bytes, (part) => tree.decode(part));
+			const stateLook = cache ? describeState() : "";
+			let bases: Bases | undefined;
+			return {
+				cache,
+				recorded:
+					cache !== undefined &&
+					cache.stateLook === stateLook &&
+					stateLook !== "",
+				bases() {
+					if (bases) return bases;
+					const text = readIfThere(statePath);
+					bases = openBases(text ? tree.decode(text) : "");
+					if (!bases) {
+						warnings.push(
+							`${statePath} is damaged and was left aside: rows that differ are DRIFT until they agree again.`,
+						);
+						bases = openBases("") as Bases;
+					}
+					return bases;
+				},
+				save(scans, isNew) {
+					if (options.writes === false) return;
+					const moved = bases?.moved === true;
+					const first = stateLook === "" && tree.look(statePath) === undefined;
+					if (!moved && !isNew && cache?.stateLook === stateLook && !first)
+						return;
+					attempt(() => {
+						prepare();
+						if (moved || first)
+							replace(
+								statePath,
+								tree.encode((bases ?? (openBases("") as Bases)).text()),
+							);
+						// Without the time, nothing is known to be old enough to be trusted.
+						if (!now && isNew) return;
+						const time = now ?? tree.look(statePath);
+						if (!time) return;
+						replace(
+							cachePath,
+							writeCache({ stateLook: describeState(), scans }, time, (text) =>
+								tree.encode(text),
+							),
+						);
+					});
+				},
+			};
+		},
+	};
+}
+
+function isFault(thrown: unknown, code: string): boolean {
+	return thrown instanceof Fault && thrown.code === code;
+}
