@@ -13,14 +13,21 @@ export function nodeFileTree(): FileTree {
 	};
 	return {
 		look(path) {
-			return guard(path, () =>
-				asLook(fs.lstatSync(native(path), quietly) as fs.BigIntStats),
-			);
+			try {
+				return asLook(fs.lstatSync(native(path), quietly));
+			} catch (thrown) {
+				return asNothing(thrown, path);
+			}
 		},
 		lookThrough(path) {
-			return guard(path, () =>
-				asLook(fs.statSync(native(path), quietly) as fs.BigIntStats),
-			);
+			try {
+				return asLook(fs.statSync(native(path), quietly));
+			} catch (thrown) {
+				// Links that lead in a circle lead nowhere.
+				if ((thrown as NodeJS.ErrnoException).code === "ELOOP")
+					return undefined;
+				return asNothing(thrown, path);
+			}
 		},
 		list(folder) {
 			return guard(folder, () => {
@@ -171,6 +178,11 @@ function asLook(stats: fs.BigIntStats | undefined): Look | undefined {
 			device: stats.dev,
 		}
 	);
+}
+
+/** A folder on the way that is none is no fault: then nothing stands there. */
+function asNothing(thrown: unknown, path: string): undefined {
+	if (!isMissing(thrown)) throw faultOf(thrown, path);
 }
 
 function isSame(left: Look, right: Look): boolean {

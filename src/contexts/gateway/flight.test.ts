@@ -57,6 +57,17 @@ describe("a plain answer", () => {
 			data: { amount: 20, basis: "priced", ending: "finished", status: 200 },
 		});
 		expect(bench.account()).toMatchObject({ spent: 20, held: 0 });
+		const metrics = bench.gateway.metrics.render();
+		for (const line of [
+			'dos_calls_total{operation="chat",vendor="mock",ending="finished"} 1',
+			'dos_micro_credits_total{vendor="mock"} 20',
+			'dos_units_total{vendor="mock",class="output"} 5',
+			'dos_call_seconds_count{operation="chat"} 1',
+			"dos_calls_in_flight 0",
+			"dos_holds_open 0",
+			"dos_held_micro_credits 0",
+		])
+			expect(metrics).toContain(`${line}\n`);
 	});
 
 	it("too large to gather flows from then on, and stops the vendor while the client is slow", async () => {
@@ -500,6 +511,9 @@ describe("a log that refuses", () => {
 			await bench.clock.advance(1_000);
 			expect(bench.account()).toMatchObject({ spent, held: 0 });
 			await resolution(bench);
+			const { length } = bench.reports;
+			await bench.clock.advance(20_000);
+			expect(bench.reports).toHaveLength(length);
 		},
 	);
 

@@ -42,7 +42,7 @@ async function openBooks() {
 }
 
 it("releases what dead processes held, once, and leaves the living alone", async () => {
-	const { head, hold, held, report, reports } = await openBooks();
+	const { log, head, hold, held, report, reports } = await openBooks();
 	await hold("dead1", "dead");
 	await hold("dead2", "dead");
 	await hold("alive", "alive");
@@ -50,6 +50,9 @@ it("releases what dead processes held, once, and leaves the living alone", async
 	const released = await recoverHolds(head, isAlive, report);
 	expect(released.map(({ call }) => call)).toEqual(["dead1", "dead2"]);
 	expect(held()).toEqual(["alive"]);
+	const [last] = await log.readStreamBackwards("account/main", { limit: 1 });
+	expect(last).toMatchObject({ type: "credits-released", actor: "system" });
+	expect(JSON.parse(last?.data as string).ending).toBe("crashed");
 	expect(reports).toHaveLength(1);
 	expect(await recoverHolds(head, isAlive, report)).toEqual([]);
 	expect(reports).toHaveLength(1);
