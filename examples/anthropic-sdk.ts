@@ -1,7 +1,7 @@
 /**
  * The unmodified `@anthropic-ai/sdk` against the gateway: only the address and the key are ours.
  *
- *     DOS_KEY=dos_sk_… node examples/anthropic-sdk.ts
+ *     DOS_KEY=dos_sk_… npx node examples/anthropic-sdk.ts
  */
 import Anthropic from "@anthropic-ai/sdk";
 

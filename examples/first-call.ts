@@ -1,7 +1,7 @@
 /**
  * The first call, with nothing but `fetch`: an answer, what it cost, and its receipt.
  *
- *     DOS_KEY=dos_sk_… node examples/first-call.ts
+ *     DOS_KEY=dos_sk_… npx node examples/first-call.ts
  */
 const url = process.env.DOS_URL ?? "http://127.0.0.1:4141";
 const headers = {

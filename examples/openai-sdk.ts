@@ -1,7 +1,7 @@
 /**
  * The unmodified `openai` package against the gateway: only the address and the key are ours.
  *
- *     DOS_KEY=dos_sk_… node examples/openai-sdk.ts
+ *     DOS_KEY=dos_sk_… npx node examples/openai-sdk.ts
  */
 import OpenAI from "openai";
 

@@ -251,6 +251,15 @@ describe("a setting", () => {
 		expect(JSON.stringify(problemsOf(text))).not.toContain("sk-secret");
 	});
 
+	it("that a few aliases blow up beyond any memory is a mistake like any other", () => {
+		let text = "x0: &x0 [a, a]\n";
+		for (let level = 1; level < 20; level++)
+			text += `x${level}: &x${level} [*x${level - 1}, *x${level - 1}, *x${level - 1}]\n`;
+		expect(problemsOf(`${text}prices: *x19\n`)).toMatchObject([
+			{ message: expect.stringContaining("write values out") },
+		]);
+	});
+
 	it("cannot reach the prototype of anything", () => {
 		expect(problemsOf("__proto__: {polluted: 1}")[0]?.path).toBe("__proto__");
 		expect(({} as Record<string, unknown>).polluted).toBeUndefined();
@@ -355,6 +364,9 @@ it.each([
 	["-1s", undefined],
 	["1e3s", undefined],
 	["s", undefined],
+	["36525d", 36_525 * 86_400_000],
+	["36526d", undefined],
+	["999999999999d", undefined],
 ])("the duration %s is %s", (text, milliseconds) =>
 	expect(parseDuration(text)).toBe(milliseconds),
 );

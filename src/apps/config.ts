@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import * as v from "valibot";
-import { isMap, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, LineCounter, parseDocument } from "yaml";
 import { Fault } from "../kernel/outcome.ts";
 import type { Timeouts } from "../ports/http-client.ts";
 import type { HttpLimits } from "../ports/http-server.ts";
@@ -163,7 +163,7 @@ export function parseConfig(
 		});
 		throw invalid(from.file, problems);
 	}
-	const written = withoutEmpty(document.toJS() ?? {});
+	const written = withoutEmpty(toPlain(document, from.file) ?? {});
 	const parsed = v.safeParse(schema, written);
 	if (!parsed.success) {
 		const problems = parsed.issues.map((issue): ConfigProblem => {
@@ -474,14 +474,18 @@ const schema = section({
 	ceiling: v.exactOptional(v.unknown()),
 });
 
-/** Milliseconds of "500ms", "10s", "5m", "2h" or "30d"; undefined for anything else. */
+/** A hundred years: a moment that far away can still be counted exactly. */
+const longestDuration = 36_525 * 86_400_000;
+
+/** Milliseconds of "500ms", "10s", "5m", "2h" or "30d"; undefined for anything else, and beyond a hundred years. */
 export function parseDuration(text: string): number | undefined {
 	const match = /^(\d{1,12}(?:\.\d{1,3})?) ?(ms|s|m|h|d)$/.exec(text.trim());
 	if (!match) return undefined;
 	const unit = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[
 		match[2] as "ms"
 	];
-	return Math.round(Number(match[1]) * unit);
+	const milliseconds = Math.round(Number(match[1]) * unit);
+	return milliseconds <= longestDuration ? milliseconds : undefined;
 }
 
 /** Bytes of 1024, "16 KiB" or "32MiB"; undefined for anything else. */
@@ -494,6 +498,21 @@ function parseSize(size: string | number): number | undefined {
 		(match[2] ?? "B") as "B"
 	];
 	return Number(match[1]) * unit;
+}
+
+/** A few lines of aliases can stand for more than any memory holds: the library stops there, with a throw. */
+function toPlain(document: Document, file: string): unknown {
+	try {
+		return document.toJS();
+	} catch {
+		throw invalid(file, [
+			{
+				path: "",
+				message:
+					'uses "*" or "&" so often, or in such a way, that it cannot be read: write values out',
+			},
+		]);
+	}
 }
 
 /** `limits:` with nothing behind it is as good as absent, as everything below it may be a comment. */

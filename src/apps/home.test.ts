@@ -67,3 +67,12 @@ it("that cannot be created is a fault with a way out", () => {
 		}),
 	);
 });
+
+it.runIf(process.platform === "linux")(
+	"where the system makes no folders is refused too, not tried for ever",
+	() => {
+		expect(() => createHome(findHome({}, "/proc/dos/home"))).toThrow(
+			expect.objectContaining({ code: "home/unusable" }),
+		);
+	},
+);

@@ -1,7 +1,7 @@
 import { constants, mkdirSync, statSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { Fault } from "../kernel/outcome.ts";
 
 /** The variables a program was started with: an argument everywhere, so that tests bring their own. */
@@ -48,8 +48,7 @@ export function findHome(environment: Environment, chosen?: string): Home {
  */
 export function createHome(home: Home): void {
 	try {
-		mkdirSync(home.folder, { recursive: true, mode: 0o700 });
-		mkdirSync(home.checkpoints, { recursive: true, mode: 0o700 });
+		makeFolder(home.checkpoints);
 	} catch (cause) {
 		const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
 		throw new Fault(
@@ -57,6 +56,21 @@ export function createHome(home: Home): void {
 			`The home folder ${home.folder} cannot be created (${reason}). Set DOS_HOME to a folder you can write to.`,
 			{ cause, details: { home: home.folder } },
 		);
+	}
+}
+
+/**
+ * Makes a folder and those above it that are missing. One by one, as `recursive` never comes back where the
+ * system says of a folder that exists that nothing can be made in it because it is not there (`/proc`).
+ */
+function makeFolder(path: string): void {
+	if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return;
+	if (dirname(path) !== path) makeFolder(dirname(path));
+	try {
+		mkdirSync(path, { mode: 0o700 });
+	} catch (cause) {
+		// Another may have made it since we looked.
+		if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw cause;
 	}
 }
 

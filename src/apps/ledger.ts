@@ -49,15 +49,7 @@ export async function openLedger(
 	} = {},
 ): Promise<Ledger> {
 	if (options.create) createHome(home);
-	else if (!(await hasLog(home))) {
-		throw new Fault(
-			"home/empty",
-			`Nothing has been set up in ${home.folder} yet. Run: dos init`,
-			{
-				details: { home: home.folder },
-			},
-		);
-	}
+	else await assertHasLog(home);
 	const database = openDatabase(home.database);
 	try {
 		const log = sqliteEventLog(database);
@@ -82,7 +74,7 @@ export async function openLedger(
 			clock,
 			chance: systemChance,
 			digest,
-			signer: () => loadOrCreateSigner(home.auditKey, "duranteos"),
+			signer: () => signerOf(home),
 			async close() {
 				try {
 					await head.close();
@@ -121,6 +113,27 @@ export function signatureChecks(): Pick<Trust, "verify" | "digest"> {
 	};
 }
 
+/**
+ * The home's log as it lies there, with nothing folded from it: for what must be able to look at a log that
+ * no rule can be followed through any more. A home without one is refused (`home/empty`).
+ */
+export async function withLogAsItIs<T>(
+	home: Home,
+	work: (parts: Pick<Ledger, "log" | "digest" | "signer">) => Promise<T>,
+): Promise<T> {
+	await assertHasLog(home);
+	const database = openDatabase(home.database);
+	try {
+		return await work({
+			log: sqliteEventLog(database),
+			digest: nodeDigest,
+			signer: () => signerOf(home),
+		});
+	} finally {
+		await database.close();
+	}
+}
+
 /** The home's log alone, made where there is none: for what fills it from outside. */
 export async function withBareLog<T>(
 	home: Home,
@@ -133,4 +146,17 @@ export async function withBareLog<T>(
 	} finally {
 		await database.close();
 	}
+}
+
+async function assertHasLog(home: Home): Promise<void> {
+	if (await hasLog(home)) return;
+	throw new Fault(
+		"home/empty",
+		`Nothing has been set up in ${home.folder} yet. Run: dos init`,
+		{ details: { home: home.folder } },
+	);
+}
+
+function signerOf(home: Home): Promise<Signer> {
+	return loadOrCreateSigner(home.auditKey, "duranteos");
 }

@@ -29,8 +29,16 @@ export interface FileTree {
 	decode(bytes: Uint8Array): string;
 	encode(text: string): Uint8Array;
 
-	/** Writes a new file, durable before it returns. `file-tree/exists` when anything stands there. */
-	write(path: string, bytes: Uint8Array, permissions: number): void;
+	/**
+	 * Writes a new file; `file-tree/exists` when anything stands there. Durable before it returns, unless
+	 * `durable` is false: then a power cut may leave any part of it, and whoever reads it has to notice.
+	 */
+	write(
+		path: string,
+		bytes: Uint8Array,
+		permissions: number,
+		durable?: boolean,
+	): void;
 	/** Adds to the end of a file, which is made when missing; durable before it returns. */
 	append(path: string, bytes: Uint8Array): void;
 	/** Copies a file to a new one, durable before it returns; gives the SHA-256 of what was copied. */

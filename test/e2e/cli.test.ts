@@ -873,6 +873,49 @@ describe("the log", () => {
 		expect(out).toMatch(/Event 4 /);
 	});
 
+	it.each([
+		["removed", "delete from event where position = 2", /Event 2 /],
+		[
+			"removed at its start",
+			"delete from event where position = 1",
+			/Event 1 /,
+		],
+		[
+			"altered beyond reading",
+			"update event set data = '{' where position = 2",
+			/Event 2 /,
+		],
+	])(
+		"that had an event %s is still walked, and says where",
+		async (_, statement, where) => {
+			await dos.run("audit", "checkpoint");
+			const database = new DatabaseSync(join(dos.home, "dos.db"));
+			database.exec(statement);
+			database.exec("delete from derived");
+			database.close();
+			const { code, out, error } = await dos.run("audit", "verify");
+			expect([code, error]).toEqual([1, ""]);
+			expect(out).toMatch(where);
+		},
+	);
+
+	it("tells a checkpoint that cannot be believed from a log that was altered", async () => {
+		const { out: note } = await dos.run("audit", "checkpoint");
+		const kept = `${dos.home}.txt`;
+		writeFileSync(kept, note.replace(/^duranteos\//, "duranteus/"));
+		const refused = await dos.run("audit", "verify", "--checkpoint", kept);
+		expect(refused.code).toBe(1);
+		expect(refused.out).toContain("The log fits itself");
+		expect(refused.out).not.toContain("dos import");
+		writeFileSync(kept, "a shopping list");
+		const none = await dos.run("audit", "verify", "--checkpoint", kept);
+		expect(none.code).toBe(3);
+		expect(none.error).toContain("(file/no-checkpoint)");
+		const key = await dos.run("audit", "verify", "--trust", "duranteos+1+A");
+		expect(key.code).toBe(2);
+		expect(key.error).toContain("is no verifier key");
+	});
+
 	it("prints a checkpoint alone, so that it can be kept", async () => {
 		const { out } = await dos.run("audit", "checkpoint");
 		expect(out).toMatch(
@@ -883,6 +926,56 @@ describe("the log", () => {
 		expect(
 			await dos.json("audit", "verify", "--checkpoint", file),
 		).toMatchObject({ ok: true, checkpoints: 2 });
+	});
+});
+
+describe("words that were not enough", () => {
+	beforeEach(() => dos.run("init"));
+
+	it("a refund says how much is left, or that there is no such call", async () => {
+		const { call, receipt } = await dos.json("call", "-m", "loopback", "x");
+		const refund = (...words: string[]) =>
+			dos.run("credits", "refund", ...words, "--reason", "a test");
+		expect((await refund(call, "--amount", "0.001")).code).toBe(0);
+		const left = ((receipt.charged - 1_000) / 1_000_000).toString();
+		const more = await refund(call, "--amount", "5");
+		expect(more.code).toBe(1);
+		expect(more.error).toContain(`0.001 were given back, ${left} are left.`);
+		const unknown = await refund("call_x");
+		expect(unknown.error).toContain("No call has this id");
+	});
+
+	it("a grant of nothing and a time that cannot be are refused before anything is done", async () => {
+		for (const [words, why] of [
+			[["credits", "grant", "0"], "more than nothing"],
+			[["credits", "grant", "0.0000001"], "at most six decimals"],
+			[
+				["credits", "statement", "--since", "1d", "--until", "2026-01-01"],
+				"not before --until",
+			],
+		] as const) {
+			const { code, error } = await dos.run(...words);
+			expect([code, error]).toEqual([2, expect.stringContaining(why)]);
+		}
+		const elsewhere = await dos.run("credits", "grant", "1", "--account", "no");
+		expect(elsewhere.error).toContain("There is: main");
+	});
+
+	it("help finds a command of a group, and refuses one that there is not", async () => {
+		expect((await dos.run("help", "key", "create")).out).toContain("--cap-day");
+		expect((await dos.run("help", "call", "me")).out).toContain("--max-tokens");
+		const { code, error } = await dos.run("help", "keys");
+		expect([code, error]).toEqual([2, expect.stringContaining("mean key?")]);
+	});
+
+	it("a call that was answered before says so", async () => {
+		const ask = ["call", "-m", "loopback", "x", "--idempotency-key", "one"];
+		expect((await dos.run(...ask, "--no-stream")).error).not.toContain(
+			"before",
+		);
+		expect((await dos.run(...ask, "--no-stream")).error).toContain(
+			"Answered before under the same idempotency key",
+		);
 	});
 });
 

@@ -1,9 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { findHome } from "../../src/apps/home.ts";
-import { openLedger } from "../../src/apps/ledger.ts";
-import { verifyLog } from "../../src/contexts/log/index.ts";
+import { readBooks } from "../support/books.ts";
 import { mockVendor } from "../support/studio.ts";
 import {
 	chatAnswer,
@@ -125,44 +123,6 @@ async function beginStream(
 	};
 }
 
-/** What the log of the home says, read by another process than the one that wrote it. */
-async function readBooks() {
-	const ledger = await openLedger(findHome({}, dos.home));
-	try {
-		// biome-ignore lint/suspicious/noExplicitAny: what was recorded is what the test looks at.
-		const resolved = new Map<string, { type: string; data: any }[]>();
-		const held: string[] = [];
-		for await (const batch of ledger.log.read(0)) {
-			for (const { type, data: text } of batch) {
-				const data = JSON.parse(text);
-				if (type === "credits-held") held.push(data.call);
-				if (
-					["credits-settled", "credits-released", "hold-expired"].includes(type)
-				)
-					resolved.set(data.call, [
-						...(resolved.get(data.call) ?? []),
-						{ type, data },
-					]);
-			}
-		}
-		const { findings } = await verifyLog({
-			log: ledger.log,
-			digest: ledger.digest,
-		});
-		const [account] = ledger.head.state("credits").accounts.values();
-		if (!account) throw new Error("The account is gone.");
-		return {
-			held,
-			resolved,
-			findings,
-			account: { spent: account.spent, held: account.held },
-			holds: ledger.head.state("credits").holds.size,
-		};
-	} finally {
-		await ledger.close();
-	}
-}
-
 describe("a crash", () => {
 	it("loses no settled credit and leaks no hold, whenever it comes", async () => {
 		const answered: Settled[] = [];
@@ -178,11 +138,13 @@ describe("a crash", () => {
 			server.process.kill("SIGKILL");
 			await Promise.all([...clients, ...streams.map(({ rest }) => rest)]);
 		}
-		const before = await readBooks();
+		const before = await readBooks(dos.home);
 		// Without calls in flight at the moment of the kill nothing would have been tried.
 		expect(before.holds).toBeGreaterThanOrEqual(3);
 		const last = await dos.serve();
-		const { resolved, held, findings, account, holds } = await readBooks();
+		const { resolved, held, findings, account, holds } = await readBooks(
+			dos.home,
+		);
 		expect(last.said()).toContain("holds were released");
 		expect(findings).toEqual([]);
 		expect(holds).toBe(0);
@@ -217,7 +179,7 @@ describe("a signal", () => {
 		await expect(call(server.url)).rejects.toThrow();
 		expect(await stream.rest).toContain("data: [DONE]");
 		expect((await server.ended).code).toBe(0);
-		const { resolved, holds } = await readBooks();
+		const { resolved, holds } = await readBooks(dos.home);
 		expect(holds).toBe(0);
 		expect(resolved.get(stream.call)).toMatchObject([
 			{
@@ -236,7 +198,7 @@ describe("a signal", () => {
 		server.process.kill("SIGTERM");
 		expect((await server.ended).code).toBe(0);
 		expect(await stream.rest).not.toContain("[DONE]");
-		const { resolved, holds } = await readBooks();
+		const { resolved, holds } = await readBooks(dos.home);
 		expect(holds).toBe(0);
 		expect(resolved.get(stream.call)).toMatchObject([
 			{ type: "credits-settled", data: { ending: "stopped" } },

@@ -38,8 +38,15 @@ export interface Serving {
 
 const program = fileURLToPath(new URL("../../bin/dos.mjs", import.meta.url));
 
-export function openDos(): Dos {
-	const folder = mkdtempSync(join(tmpdir(), "dos-e2e-"));
+export function openDos(
+	options: {
+		/** Where the home's folder is made: the system's own place for temporary files, unless told otherwise. */
+		readonly within?: string;
+		/** More in the environment of every process. */
+		readonly environment?: Readonly<Record<string, string>>;
+	} = {},
+): Dos {
+	const folder = mkdtempSync(join(options.within ?? tmpdir(), "dos-e2e-"));
 	const home = join(folder, "home");
 	const running = new Set<ChildProcessWithoutNullStreams>();
 
@@ -54,6 +61,7 @@ export function openDos(): Dos {
 				PATH: process.env.PATH ?? "",
 				HOME: folder,
 				DOS_HOME: home,
+				...options.environment,
 				...environment,
 			},
 		});

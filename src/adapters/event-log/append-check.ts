@@ -25,16 +25,23 @@ export function checkFollows(
 			`version ${event.version} of stream ${event.stream} does not follow ${version}`,
 		);
 	}
-	const { stream, type, actor, cause, correlation, key, input } = event;
-	for (const text of [stream, type, actor, cause, correlation, key, input]) {
-		if (text !== undefined && !text.isWellFormed()) {
-			throw new Fault(
-				"log/malformed",
-				`${JSON.stringify(text)} is no well-formed Unicode text, so it cannot name anything in the log. Nothing was written.`,
-			);
-		}
-	}
+	checkName(event.stream);
+	checkName(event.type);
+	checkName(event.actor);
+	checkName(event.cause);
+	checkName(event.correlation);
+	checkName(event.key);
+	checkName(event.input);
 	return { position: event.position, hash: event.hash, time: event.time };
+}
+
+function checkName(text: string | undefined): void {
+	if (text !== undefined && !text.isWellFormed()) {
+		throw new Fault(
+			"log/malformed",
+			`${JSON.stringify(text)} is no well-formed Unicode text, so it cannot name anything in the log. Nothing was written.`,
+		);
+	}
 }
 
 export function keyConflict(key: string): Fault {

@@ -372,10 +372,13 @@ function findByKey(
 	statements: Statements,
 	keys: readonly string[],
 ): StoredEvent[] {
-	return [...new Set(keys)].flatMap((key) => {
+	const found: StoredEvent[] = [];
+	// Nearly always one key: no set is made for it.
+	for (const key of keys.length === 1 ? keys : new Set(keys)) {
 		const row = statements.byKey.get(key) as Row | undefined;
-		return row ? [toEvent(row)] : [];
-	});
+		if (row) found.push(toEvent(row));
+	}
+	return found;
 }
 
 /** A long reading must not starve those who wait. */

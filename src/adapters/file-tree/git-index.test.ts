@@ -1,25 +1,19 @@
 import { execFileSync } from "node:child_process";
-import {
-	chmodSync,
-	mkdirSync,
-	mkdtempSync,
-	realpathSync,
-	rmSync,
-	symlinkSync,
-	writeFileSync,
-} from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
 	type FileTreeStage,
 	fileTreeReadingContract,
 } from "../../ports/file-tree.contract.ts";
+import { openRealFolder } from "../../ports/file-tree.fixture.ts";
 import { gitIndexTree } from "./git-index.ts";
 import { nodeFileTree } from "./node.ts";
 
 function stage(): FileTreeStage & { git(...words: string[]): void } {
-	const folder = realpathSync(mkdtempSync(join(tmpdir(), "git-index-")));
+	const real = openRealFolder();
+	const { folder } = real;
 	const git = (...words: string[]) => {
 		execFileSync("git", ["-C", folder, ...words], { stdio: "ignore" });
 	};
@@ -34,18 +28,14 @@ function stage(): FileTreeStage & { git(...words: string[]): void } {
 			return open();
 		},
 		folder,
+		put: real.put,
+		putLink: real.putLink,
+		end: real.end,
 		git,
-		put(path, text, permissions = 0o644) {
-			mkdirSync(dirname(join(folder, path)), { recursive: true });
-			writeFileSync(join(folder, path), text);
-			chmodSync(join(folder, path), permissions);
-		},
-		putLink: (path, target) => symlinkSync(target, join(folder, path)),
 		ready() {
 			git("add", "-A");
 			return open();
 		},
-		end: () => rmSync(folder, { recursive: true }),
 	};
 }
 

@@ -1,35 +1,15 @@
-import {
-	chmodSync,
-	mkdirSync,
-	mkdtempSync,
-	readdirSync,
-	realpathSync,
-	rmSync,
-	symlinkSync,
-	writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
 	type FileTreeStage,
 	fileTreeContract,
 } from "../../ports/file-tree.contract.ts";
+import { openRealFolder } from "../../ports/file-tree.fixture.ts";
 import { nodeFileTree } from "./node.ts";
 
 function stage(): FileTreeStage {
-	const folder = realpathSync(mkdtempSync(join(tmpdir(), "file-tree-")));
-	return {
-		tree: nodeFileTree(),
-		folder,
-		put(path, text, permissions = 0o644) {
-			mkdirSync(dirname(join(folder, path)), { recursive: true });
-			writeFileSync(join(folder, path), text);
-			chmodSync(join(folder, path), permissions);
-		},
-		putLink: (path, target) => symlinkSync(target, join(folder, path)),
-		end: () => rmSync(folder, { recursive: true }),
-	};
+	return { tree: nodeFileTree(), ...openRealFolder() };
 }
 
 fileTreeContract("node", stage);

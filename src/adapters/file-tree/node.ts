@@ -1,4 +1,3 @@
-import { createHash, hash } from "node:crypto";
 import * as fs from "node:fs";
 import { Fault } from "../../kernel/outcome.ts";
 import type { FileTree, Kind, Listed, Look } from "../../ports/file-tree.ts";
@@ -8,9 +7,10 @@ export function nodeFileTree(): FileTree {
 	/** Read into again and again: most files fit, larger ones pass through it in pieces. */
 	let shared: Buffer | undefined;
 	const block = () => {
-		shared ??= Buffer.allocUnsafeSlow(1 << 20);
+		shared ??= Buffer.allocUnsafeSlow(blockSize);
 		return shared;
 	};
+	const digester = openDigester();
 	return {
 		look(path) {
 			try {
@@ -65,7 +65,7 @@ export function nodeFileTree(): FileTree {
 			return guard(path, () => {
 				const file = fs.openSync(native(path), openForReading);
 				try {
-					const digest = digestOpen(file, look.size, block());
+					const digest = digester(file, look.size);
 					const after = asLook(fs.fstatSync(file, { bigint: true }));
 					if (!after || !isSame(after, look)) throw changing(path);
 					return digest;
@@ -78,13 +78,13 @@ export function nodeFileTree(): FileTree {
 			Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(),
 		encode: (text) => Buffer.from(text),
 
-		write(path, bytes, permissions) {
+		write(path, bytes, permissions, durable = true) {
 			guard(path, () => {
 				const file = fs.openSync(native(path), "wx", permissions);
 				try {
 					writeAll(file, bytes);
 					fs.fchmodSync(file, permissions);
-					fs.fsyncSync(file);
+					if (durable) fs.fsyncSync(file);
 				} finally {
 					fs.closeSync(file);
 				}
@@ -159,6 +159,13 @@ export function nodeFileTree(): FileTree {
 	};
 }
 
+/** A run in which nothing changed hashes nothing, and does not wait for the library to load. */
+let crypto: typeof import("node:crypto") | undefined;
+function hashing(): typeof import("node:crypto") {
+	crypto ??= process.getBuiltinModule("node:crypto");
+	return crypto;
+}
+
 const quietly = { bigint: true, throwIfNoEntry: false } as const;
 
 /** Never waits for a writer when something became a pipe, and never reads through a link that took a file's place. */
@@ -194,17 +201,41 @@ function isSame(left: Look, right: Look): boolean {
 	);
 }
 
-function digestOpen(file: number, size: bigint, block: Buffer): string {
-	let read = fs.readSync(file, block, 0, block.length, null);
-	// A file that fits is hashed in one call, without the weight of a hash object.
-	if (read < block.length && BigInt(read) >= size)
-		return hash("sha256", block.subarray(0, read), "hex");
-	const digest = createHash("sha256");
-	while (read > 0) {
-		digest.update(block.subarray(0, read));
-		read = fs.readSync(file, block, 0, block.length, null);
-	}
-	return digest.digest("hex");
+const blockSize = 1 << 20;
+
+/**
+ * Hashes open files. A source and its copy are read one after the other and are mostly equal: bytes that
+ * are those of the file before have its hash, which costs a comparison instead of a digest.
+ */
+function openDigester(): (file: number, size: bigint) => string {
+	let current = Buffer.alloc(0);
+	let before = Buffer.alloc(0);
+	let beforeLength = -1;
+	let beforeHash = "";
+	return (file, size) => {
+		if (current.length === 0) {
+			current = Buffer.allocUnsafeSlow(blockSize);
+			before = Buffer.allocUnsafeSlow(blockSize);
+		}
+		let read = fs.readSync(file, current, 0, blockSize, null);
+		if (read < blockSize && BigInt(read) >= size) {
+			const bytes = current.subarray(0, read);
+			if (
+				read !== beforeLength ||
+				!bytes.equals(before.subarray(0, beforeLength))
+			)
+				beforeHash = hashing().hash("sha256", bytes, "hex");
+			beforeLength = read;
+			[current, before] = [before, current];
+			return beforeHash;
+		}
+		const digest = hashing().createHash("sha256");
+		while (read > 0) {
+			digest.update(current.subarray(0, read));
+			read = fs.readSync(file, current, 0, blockSize, null);
+		}
+		return digest.digest("hex");
+	};
 }
 
 function copyFile(
@@ -217,7 +248,7 @@ function copyFile(
 	try {
 		const copy = fs.openSync(native(to), "wx", permissions);
 		try {
-			const digest = createHash("sha256");
+			const digest = hashing().createHash("sha256");
 			for (;;) {
 				const read = fs.readSync(source, block, 0, block.length, null);
 				if (read === 0) break;

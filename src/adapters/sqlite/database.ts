@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { Fault } from "../../kernel/outcome.ts";
 import { takeTurns } from "../turns.ts";
 import { isBusy, translate } from "./faults.ts";
@@ -57,6 +57,8 @@ export function openDatabase(
 	const { durable, reader, relaxed } = patiently(busyTimeout, path, () =>
 		connectAll(path, busyTimeout, migrations),
 	);
+	const durably = transactionOf(durable);
+	const relaxedly = transactionOf(relaxed);
 	const turn = takeTurns();
 	let closing: Promise<void> | undefined;
 
@@ -67,10 +69,11 @@ export function openDatabase(
 		relaxed,
 		write: (connection, work) =>
 			turn(async () => {
-				await begin(connection, busyTimeout);
+				const { begin, commit } = connection === durable ? durably : relaxedly;
+				await patientlyBegin(begin, busyTimeout);
 				try {
 					const result = await work();
-					connection.exec("commit");
+					commit.run();
 					return result;
 				} catch (error) {
 					rollBack(connection);
@@ -251,15 +254,26 @@ function pause(tries: number): number {
 	return Math.min(25, 2 ** Math.min(tries, 5));
 }
 
+/** Parsed once: both run for every commit. */
+function transactionOf(connection: DatabaseSync): {
+	readonly begin: StatementSync;
+	readonly commit: StatementSync;
+} {
+	return {
+		begin: connection.prepare("begin immediate"),
+		commit: connection.prepare("commit"),
+	};
+}
+
 /** Takes the write lock. Between tries the event loop goes on. */
-async function begin(
-	connection: DatabaseSync,
+async function patientlyBegin(
+	begin: StatementSync,
 	busyTimeout: number,
 ): Promise<void> {
 	const start = performance.now();
 	for (let tries = 0; ; tries++) {
 		try {
-			connection.exec("begin immediate");
+			begin.run();
 			return;
 		} catch (error) {
 			if (!isBusy(error) || performance.now() - start >= busyTimeout)

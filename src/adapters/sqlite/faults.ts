@@ -5,6 +5,7 @@ const busy = 5;
 const locked = 6;
 const readOnly = 8;
 const corrupt = 11;
+const ioError = 10;
 const full = 13;
 const notDatabase = 26;
 
@@ -72,6 +73,12 @@ export function translate(
 			return new Fault(
 				`${area}/damaged`,
 				`${path} is damaged, or no database of this program. Stop everything that uses it, keep a copy of the file with its -wal and -shm files, and restore the newest backup or import the newest export.`,
+				options,
+			);
+		case ioError:
+			return new Fault(
+				`${area}/failed`,
+				`The disk failed under ${path} (${(error as Error).message}). Nothing was written; check that it has room, may be written to, and is sound.`,
 				options,
 			);
 		default:

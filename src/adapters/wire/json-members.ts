@@ -155,9 +155,13 @@ export function skipSpace(bytes: Buffer, at: number): number {
 export function stringEnd(bytes: Buffer, from: number): number {
 	const length = bytes.length;
 	let at = from;
+	const soon = Math.min(length, from + longString);
 	while (at < length) {
 		const byte = bytes[at++] as number;
-		if (byte > quote && byte !== backslash) continue;
+		if (byte > quote && byte !== backslash) {
+			if (at === soon && at < length) at = plainUntil(bytes, at);
+			continue;
+		}
 		if (byte === quote) return at;
 		if (byte < 0x20) return malformed;
 		if (byte === backslash) {
@@ -171,6 +175,42 @@ export function stringEnd(bytes: Buffer, from: number): number {
 		}
 	}
 	return malformed;
+}
+
+/** From here on a string is looked through four bytes at once: shorter ones are over before that pays. */
+const longString = 256;
+
+/** Passes over bytes of a string that stand for themselves; stops at or a few bytes before one that does not. */
+function plainUntil(bytes: Buffer, from: number): number {
+	let at = from;
+	// Words start where memory does, not where these bytes do.
+	const ahead = -(bytes.byteOffset + at) & 3;
+	at += ahead;
+	const count = (bytes.length - at) >> 2;
+	if (count <= 0) return from;
+	for (let index = 0; index < ahead; index++)
+		if (isSpecial(bytes[from + index] as number)) return from;
+	const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, count);
+	let index = 0;
+	while (index < count) {
+		const word = words[index] as number;
+		const quotes = word ^ 0x22222222;
+		const backslashes = word ^ 0x5c5c5c5c;
+		// The high bit of a byte comes out set where it was below 0x20, or became zero by the comparison.
+		const found =
+			((word - 0x20202020) |
+				(quotes - 0x01010101) |
+				(backslashes - 0x01010101)) &
+			~word &
+			-0x7f7f7f80;
+		if (found !== 0) break;
+		index++;
+	}
+	return at + index * 4;
+}
+
+function isSpecial(byte: number): boolean {
+	return byte < 0x20 || byte === quote || byte === backslash;
 }
 
 /** After the value that starts at `from`, or `malformed` or `tooDeep`. Adds to `types`, if given. */

@@ -14,6 +14,10 @@ export function version(): string {
 const words = process.argv.slice(2);
 if (words.length === 1 && (words[0] === "--version" || words[0] === "-V")) {
 	process.stdout.write(`${version()}\n`);
+} else if (words[0] === "sync-check") {
+	// A program of its own, that starts without the libraries of the others.
+	const { main } = await import("../sync-check/main.ts");
+	await main(words.slice(1));
 } else {
 	const { runCli } = await import("./program.ts");
 	process.exitCode = await runCli(words, {

@@ -73,7 +73,7 @@ export async function runCli(
 		exitCode = (await action(session, ...args)) ?? exitCodes.ok;
 	});
 	try {
-		await program.parseAsync([...words], { from: "user" });
+		await program.parseAsync(asHelp(program, words), { from: "user" });
 		return exitCode;
 	} catch (thrown) {
 		if (
@@ -95,6 +95,20 @@ export async function runCli(
 		if (environment.DOS_DEBUG) streams.error.write(`${traceOf(thrown)}\n`);
 		return code;
 	}
+}
+
+/** `help key create` is `key create --help`: the parser's own help knows only the first word. */
+function asHelp(program: Command, words: readonly string[]): string[] {
+	if (words[0] !== "help") return [...words];
+	const named = words.slice(1);
+	let command = program;
+	for (const word of named) {
+		if (word.startsWith("-") || command.commands.length === 0) continue;
+		const next = command.commands.find((one) => one.name() === word);
+		if (!next) return named; // refused as the unknown command it is
+		command = next;
+	}
+	return [...named, "--help"];
 }
 
 /** Every command with its options and help; what it does is loaded when it is asked for. */
@@ -271,7 +285,7 @@ function describe(
 		.argument(
 			"<amount>",
 			'credits such as "250" or "0.5", or dollars such as "10usd"',
-			readAmount,
+			readAmountAboveZero,
 		)
 		.option("--account <id>", "who gets them (default: config.yaml, else main)")
 		.option("--note <text>", "stands on the statement")
@@ -350,7 +364,7 @@ function describe(
 		.option(
 			"--amount <amount>",
 			"part of the charge (default: all that is left of it)",
-			readAmount,
+			readAmountAboveZero,
 		)
 		.addOption(idempotencyKey())
 		.addHelpText(
@@ -577,6 +591,11 @@ function describe(
 				(await import("./commands/doctor.ts")).doctor(session),
 			),
 		);
+	// For the list alone: main.ts hands these words to a program of their own.
+	program
+		.command("sync-check")
+		.description("prove that copies of a file agree, and mend them")
+		.helpOption(false);
 }
 
 const generalHelp = `
@@ -626,8 +645,14 @@ function readAmount(text: string): MicroCredits {
 	const amount = parseAmount(text);
 	if (amount !== undefined) return amount;
 	throw new InvalidArgumentError(
-		'Write credits such as "250" or "0.5", or dollars such as "10usd".',
+		'Write credits such as "250" or "0.5" (at most six decimals), or dollars such as "10usd" (at most eight, and 90 million dollars).',
 	);
+}
+
+function readAmountAboveZero(text: string): MicroCredits {
+	const amount = readAmount(text);
+	if (amount > 0) return amount;
+	throw new InvalidArgumentError("It must be more than nothing.");
 }
 
 function readCap(text: string): MicroCredits | "none" {

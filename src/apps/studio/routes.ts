@@ -2,8 +2,10 @@ import { viewAccount, viewKey } from "../../contexts/credits/index.ts";
 import {
 	type Caller,
 	type Gateway,
+	isStorage,
 	respond,
 	type Substrates,
+	toldToClient,
 } from "../../contexts/gateway/index.ts";
 import { Fault, type Outcome, type Refusal } from "../../kernel/outcome.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -82,13 +84,8 @@ export function openRoutes(options: {
 		}
 		const exchange = { request, response, wire: shapeOf(request) };
 		return route(exchange).catch((fault: unknown) => {
-			if (!(fault instanceof Fault) || fault.code.startsWith("log/"))
-				options.onFault(fault);
-			const known =
-				fault instanceof Fault
-					? fault
-					: new Fault("http/internal", "The gateway failed on this request.");
-			respond(exchange.wire, response, known);
+			if (!(fault instanceof Fault) || isStorage(fault)) options.onFault(fault);
+			respond(exchange.wire, response, toldToClient(fault));
 		});
 	};
 

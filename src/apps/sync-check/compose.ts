@@ -1,15 +1,12 @@
 import { nodeFileTree } from "../../adapters/file-tree/node.ts";
-import { nodeDigest } from "../../adapters/runtime/digest.ts";
 import { openStore, type Store } from "../../contexts/sync/index.ts";
 import type { FileTree } from "../../ports/file-tree.ts";
 
 /** This machine's files and the memory beside a manifest: all that sync-check stands on. */
 export interface SyncParts {
 	readonly tree: FileTree;
-	hash(text: string): string;
 	openStore(options: {
 		readonly manifest: string;
-		readonly manifestHash: string;
 		readonly run: string;
 		readonly writes?: boolean;
 	}): Store;
@@ -27,7 +24,6 @@ export function composeSync(): SyncParts {
 	const tree = nodeFileTree();
 	return {
 		tree,
-		hash: nodeDigest.text,
 		openStore: (options) => openStore({ tree, ...options }),
 		async openStaged(root) {
 			const { gitIndexTree } = await import(

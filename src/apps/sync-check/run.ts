@@ -6,6 +6,7 @@ import {
 	check,
 	type FixContext,
 	interruptedFix,
+	isChained,
 	isInSync,
 	type Manifest,
 	type Plan,
@@ -153,7 +154,6 @@ function openManifest(path: string, session: Session): Opened | number {
 		text,
 		store: parts.openStore({
 			manifest: path,
-			manifestHash: parts.hash(text),
 			run: `${process.pid}-${Date.now().toString(36)}`,
 			writes: !session.read.staged,
 		}),
@@ -177,9 +177,12 @@ function checkNow(
 		tree: more.tree ?? session.parts.tree,
 		manifest,
 		store,
-		today: new Date().toISOString().slice(0, 10),
+		today: today(),
 		verify: read.verify,
-		full: read.full || read.explain,
+		full:
+			read.full ||
+			read.explain ||
+			(read.fix && read.dryRun && isChained(manifest)),
 		only,
 		progress(rows) {
 			const now = performance.now();
@@ -254,6 +257,10 @@ async function lookAtStaged(session: Session, opened: Opened): Promise<number> {
 	return exitOf(checked);
 }
 
+function today(): string {
+	return new Date().toISOString().slice(0, 10);
+}
+
 function exitOf(checked: Check): number {
 	return Object.entries(checked.counts).every(
 		([status, count]) => count === 0 || isInSync(status as Row["status"]),
@@ -267,11 +274,15 @@ async function mend(
 	opened: Opened,
 	checked: Check,
 ): Promise<number> {
-	const { read, parts, streams } = session;
+	const { read, streams } = session;
 	const options = { force: read.force, adopt: read.adopt };
 	const plan = planFix(checked.rows, opened.manifest, options);
 	if (read.dryRun) {
-		await reportPlan(session, plan, undefined);
+		const whole = planFix(checked.rows, opened.manifest, {
+			...options,
+			today: today(),
+		});
+		await reportPlan(session, whole, undefined);
 		return exitOf(checked);
 	}
 	const context = fixContext(session, opened);
@@ -292,7 +303,6 @@ async function mend(
 		if (fixed.done.length === 0 || read.adopt) break;
 		current = planFix(after.rows, opened.manifest, options);
 	}
-	// What was carried on in vain still has to be closed.
 	await reportPlan(
 		session,
 		{
@@ -304,7 +314,6 @@ async function mend(
 	if (read.format === "json") await report(session, opened, after);
 	else if (!read.quiet)
 		streams.out.write(`${summaryOf(after, session.paint)}\n`);
-	void parts;
 	return exitOf(after);
 }
 
@@ -314,7 +323,6 @@ function renewed(session: Session, opened: Opened): Opened {
 		...opened,
 		store: session.parts.openStore({
 			manifest: opened.manifest.path,
-			manifestHash: session.parts.hash(opened.text),
 			run: `${process.pid}-${Date.now().toString(36)}`,
 		}),
 	};

@@ -12,11 +12,21 @@ export function dayOf(time: number): number {
 
 /** Months since January 1970. */
 export function monthOf(time: number): number {
+	// Nearly every time asked for is in the month that the last one was in.
+	if (time >= monthStarts && time < monthEnds) return lastMonth;
 	let month = Math.floor(time / (30.436875 * millisecondsPerDay));
 	while (startOfMonth(month) > time) month -= 1;
 	while (startOfMonth(month + 1) <= time) month += 1;
+	lastMonth = month;
+	monthStarts = startOfMonth(month);
+	monthEnds = startOfMonth(month + 1);
 	return month;
 }
+
+/** The month found last, and what it is found by: nothing else is remembered, so answers stay the same. */
+let lastMonth = 0;
+let monthStarts = 0;
+let monthEnds = 0;
 
 /** The first millisecond after the day that `time` is in: when its day caps begin anew. */
 export function endOfDay(time: number): number {

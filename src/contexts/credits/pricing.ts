@@ -109,7 +109,9 @@ export function priceUsage(
 	usage: Usage,
 	options: PricingOptions = {},
 ): Outcome<PricedUsage> {
-	for (const [name, units] of Object.entries(usage)) {
+	const unknown: string[] = [];
+	for (const name of Object.keys(usage)) {
+		const units = usage[name as UsageClass];
 		if (units !== undefined && !isCount(units)) {
 			return refuse(
 				"price/invalid-usage",
@@ -117,20 +119,19 @@ export function priceUsage(
 				{ class: name },
 			);
 		}
+		if (units && !Object.hasOwn(standIns, name)) unknown.push(name);
 	}
-	const total = inputClasses.reduce((sum, name) => sum + (usage[name] ?? 0), 0);
+	let total = 0;
+	for (const name of inputClasses) total += usage[name] ?? 0;
 	const lines: CostLine[] = [];
 	const missing: UsageClass[] = [];
 	const notes: string[] = [];
-	const unknown = Object.keys(usage).filter(
-		(name) => !Object.hasOwn(standIns, name) && usage[name as UsageClass],
-	);
 	for (const name of usageClasses) {
 		const units =
 			usage[name] ?? (name === "request" && sheet.rates.request ? 1 : 0);
 		if (units === 0) continue;
 		const found = ratesFor(sheet, name);
-		const rate = found?.rates.findLast(({ from }) => from <= total);
+		const rate = found && rateAt(found.rates, total);
 		if (found && rate) {
 			lines.push(line(sheet, name, units, rate.price, options));
 			if (found.name !== name) {
@@ -174,51 +175,40 @@ export function maximumCost(
 		searches = 0,
 		classes = textClasses,
 	} = bound;
-	for (const [name, units] of Object.entries({
-		inputTokens,
-		outputTokens,
-		requests,
-		searches,
-	})) {
-		if (!isCount(units)) {
-			return refuse(
-				"price/invalid-usage",
-				`${name} is ${units}, not a whole number of at least 0.`,
-				{ class: name },
-			);
-		}
-	}
+	const invalid =
+		checkBound("inputTokens", inputTokens) ??
+		checkBound("outputTokens", outputTokens) ??
+		checkBound("requests", requests) ??
+		checkBound("searches", searches);
+	if (invalid) return invalid;
 	const lines: CostLine[] = [];
 	const unknown: UsageClass[] = [];
 	const addDearest = (
 		units: number,
 		candidates: readonly UsageClass[],
+		wanted: readonly UsageClass[],
 	): void => {
 		if (units === 0) return;
-		let dearest: { name: UsageClass; price: number } | undefined;
+		let dearest: UsageClass | undefined;
+		let highest = -1;
 		for (const name of candidates) {
-			const reachable =
-				ratesFor(sheet, name)?.rates.filter(
-					({ from }) => from <= inputTokens,
-				) ?? [];
-			if (reachable.length === 0) unknown.push(name);
-			for (const { price } of reachable) {
-				if (!dearest || price > dearest.price) dearest = { name, price };
+			if (!wanted.includes(name)) continue;
+			let reachable = false;
+			for (const { from, price } of ratesFor(sheet, name)?.rates ?? noRates) {
+				if (from > inputTokens) continue;
+				reachable = true;
+				if (price <= highest) continue;
+				dearest = name;
+				highest = price;
 			}
+			if (!reachable) unknown.push(name);
 		}
-		if (dearest)
-			lines.push(line(sheet, dearest.name, units, dearest.price, options));
+		if (dearest) lines.push(line(sheet, dearest, units, highest, options));
 	};
-	addDearest(
-		inputTokens,
-		inputClasses.filter((name) => classes.includes(name)),
-	);
-	addDearest(
-		outputTokens,
-		outputClasses.filter((name) => classes.includes(name)),
-	);
-	addDearest(searches, ["search"]);
-	if (sheet.rates.request) addDearest(requests, ["request"]);
+	addDearest(inputTokens, inputClasses, classes);
+	addDearest(outputTokens, outputClasses, classes);
+	addDearest(searches, searchClass, searchClass);
+	if (sheet.rates.request) addDearest(requests, requestClass, requestClass);
 	if (unknown.length > 0) {
 		return refuse(
 			"price/unknown-class",
@@ -240,11 +230,39 @@ function ratesFor(
 	sheet: PriceSheet,
 	name: UsageClass,
 ): { name: UsageClass; rates: readonly Rate[] } | undefined {
-	for (const candidate of [name, ...standIns[name]]) {
+	const own = sheet.rates[name];
+	if (own && own.length > 0) return { name, rates: own };
+	for (const candidate of standIns[name]) {
 		const rates = sheet.rates[candidate];
 		if (rates && rates.length > 0) return { name: candidate, rates };
 	}
 	return undefined;
+}
+
+/** The last tier that a total reaches. */
+function rateAt(rates: readonly Rate[], total: number): Rate | undefined {
+	for (let index = rates.length - 1; index >= 0; index--) {
+		const rate = rates[index] as Rate;
+		if (rate.from <= total) return rate;
+	}
+	return undefined;
+}
+
+const noRates: readonly Rate[] = [];
+const searchClass: readonly UsageClass[] = ["search"];
+const requestClass: readonly UsageClass[] = ["request"];
+
+function checkBound(
+	name: string,
+	units: number,
+): ReturnType<typeof refuse> | undefined {
+	return isCount(units)
+		? undefined
+		: refuse(
+				"price/invalid-usage",
+				`${name} is ${units}, not a whole number of at least 0.`,
+				{ class: name },
+			);
 }
 
 function line(

@@ -3,7 +3,7 @@ import type { KeptAnswer } from "../../ports/answer-store.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
 import type { WireOperation, WireProtocol } from "../../ports/wire-protocol.ts";
 import { admit, type Prepared, prepare } from "./admission.ts";
-import { describeFault } from "./faults.ts";
+import { describeFault, isStorage, toldToClient } from "./faults.ts";
 import { type Flight, fly } from "./flight.ts";
 import { respond } from "./respond.ts";
 import type { CallTools } from "./tools.ts";
@@ -150,17 +150,10 @@ export function openCalls(tools: CallTools): Calls {
 	}
 
 	function answerFault(exchange: Exchange, fault: unknown): void {
-		const known = fault instanceof Fault ? fault : undefined;
-		if (!known)
+		if (!(fault instanceof Fault))
 			tools.report(`A request failed inside: ${describeFault(fault)}`);
-		else if (known.code.startsWith("log/")) tools.report(describeFault(known));
-		answerRefusal(exchange, {
-			code: known?.code ?? "gateway/internal",
-			message:
-				known?.message ??
-				"The gateway failed on this request; nothing was charged. The owner finds the place in its output.",
-			...(known?.details ? { details: known.details } : {}),
-		});
+		else if (isStorage(fault)) tools.report(describeFault(fault));
+		answerRefusal(exchange, toldToClient(fault));
 	}
 
 	return {

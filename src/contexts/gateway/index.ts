@@ -1,5 +1,5 @@
 export type { Access, Caller } from "./access.ts";
-export { describeFault } from "./faults.ts";
+export { describeFault, isStorage, toldToClient } from "./faults.ts";
 export { type Gateway, type GatewayOptions, openGateway } from "./gateway.ts";
 export type { Metrics } from "./metrics.ts";
 export {

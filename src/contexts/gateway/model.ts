@@ -67,6 +67,7 @@ const statuses: Readonly<Record<string, number>> = {
 	"receipt/unknown": 404,
 	"hold/": 409,
 	"log/": 503,
+	"store/": 503,
 	"vendor/rate-limited": 429,
 	"vendor/": 502,
 	"upstream/first-byte-timeout": 504,

@@ -84,12 +84,12 @@ export function expect(
 		};
 	}
 	let input = 0;
-	const outputs: number[] = [];
-	for (const [bytes, tokens, output] of samples) {
+	const outputs = new Float64Array(samples.length);
+	for (const [index, [bytes, tokens, output]] of samples.entries()) {
 		input = Math.max(input, Math.ceil((inputBytes * tokens) / bytes));
-		outputs.push(output);
+		outputs[index] = output;
 	}
-	outputs.sort((a, b) => a - b);
+	outputs.sort();
 	const high = outputs[outputs.length - 1] as number;
 	return {
 		input: Math.ceil(input * 1.1) + media,

@@ -292,7 +292,8 @@ export async function openHead<D extends Deciders>(
 			const state = states.get(one.name);
 			const { key, input } = one.intent;
 			const recall = decider.recall?.(one.command, state) ?? [];
-			await memory.look(key === undefined ? recall : [key, ...recall]);
+			if (key !== undefined) await memory.look([key]);
+			if (recall.length > 0) await memory.look(recall);
 			const first = key === undefined ? undefined : memory.get(key);
 			if (first) {
 				return first.input === input
@@ -302,16 +303,23 @@ export async function openHead<D extends Deciders>(
 							"This idempotency key was used before with another input. Use a new key for a new request.",
 						);
 			}
-			const recalled = new Map<string, DomainEvent>();
+			let recalled: Map<string, DomainEvent> | undefined;
 			for (const name of recall) {
 				const found = memory.get(name);
-				if (found) recalled.set(name, found.event);
+				if (!found) continue;
+				recalled ??= new Map();
+				recalled.set(name, found.event);
 			}
-			const decision = decider.decide(one.command, state, { now, recalled });
+			const decision = decider.decide(one.command, state, {
+				now,
+				recalled: recalled ?? nothingRecalled,
+			});
 			if (!decision.ok) return decision;
 			const prepared = prepare(decision.events, one.intent);
-			const claimed = prepared.flatMap((draft) => draft.key ?? []);
-			await memory.look(claimed);
+			const claimed: string[] = [];
+			for (const draft of prepared)
+				if (draft.key !== undefined) claimed.push(draft.key);
+			if (claimed.length > 0) await memory.look(claimed);
 			const taken = claimed.find(
 				(name, index) => memory.get(name) || claimed.indexOf(name) !== index,
 			);
@@ -350,25 +358,25 @@ export async function openHead<D extends Deciders>(
 
 	/** What the log holds under the keys that were looked for, each looked up once in a batch. */
 	function rememberKeys(head: LogHead) {
-		const looked = new Set<string>();
-		const found = new Map<string, Earlier>();
+		/** Undefined for a key that the log does not hold. */
+		const looked = new Map<string, Earlier | undefined>();
 		return {
 			async look(keys: readonly string[]): Promise<void> {
 				const fresh = keys.filter((key) => !looked.has(key));
 				if (fresh.length === 0) return;
-				for (const stored of await head.findByKey(fresh)) {
-					found.set(stored.key as string, {
+				const found = await head.findByKey(fresh);
+				for (const key of fresh) looked.set(key, undefined);
+				for (const stored of found) {
+					looked.set(stored.key as string, {
 						event: upcast(readEvent(stored)),
 						input: stored.input,
 					});
 				}
-				for (const key of fresh) looked.add(key);
 			},
 			add(key: string, earlier: Earlier): void {
-				looked.add(key);
-				found.set(key, earlier);
+				looked.set(key, earlier);
 			},
-			get: (key: string) => found.get(key),
+			get: (key: string) => looked.get(key),
 		};
 	}
 
@@ -450,23 +458,37 @@ function prepare(
 			"Each event of this command claims a key of its own, so none is left to carry the command's. Send it without a key.",
 		);
 	}
-	const prepared = drafts.map((draft, index) => ({
-		...draft,
-		text: JSON.stringify(draft.data),
-		...(index === bearer ? { key: key as string, input } : {}),
-	}));
-	for (const { stream, type, key } of prepared) {
-		for (const text of [stream, type, key, actor, cause, correlation, input]) {
-			if (text !== undefined && !text.isWellFormed()) {
-				throw new Fault(
-					"log/malformed",
-					`${JSON.stringify(text)} is no well-formed Unicode text, so it cannot name anything in the log.`,
-				);
-			}
-		}
-	}
-	return prepared;
+	for (const text of [actor, cause, correlation, input]) checkName(text);
+	return drafts.map((draft, index): PreparedDraft => {
+		const { stream, type, data } = draft;
+		const claims = index === bearer ? key : draft.key;
+		checkName(stream);
+		checkName(type);
+		checkName(claims);
+		const text = JSON.stringify(data);
+		return claims === undefined
+			? { stream, type, data, text }
+			: {
+					stream,
+					type,
+					data,
+					text,
+					key: claims,
+					input: index === bearer ? input : undefined,
+				};
+	});
 }
+
+function checkName(text: string | undefined): void {
+	if (text !== undefined && !text.isWellFormed()) {
+		throw new Fault(
+			"log/malformed",
+			`${JSON.stringify(text)} is no well-formed Unicode text, so it cannot name anything in the log.`,
+		);
+	}
+}
+
+const nothingRecalled: ReadonlyMap<string, DomainEvent> = new Map();
 
 interface Earlier {
 	readonly event: DomainEvent;

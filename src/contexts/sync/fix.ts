@@ -46,12 +46,15 @@ export function applyFix(
 	if (operations.length === 0)
 		return { id: undefined, done: [], failed: [], resumed: false };
 	return locked(context, () => {
-		const cut = readJournals(context).findLast(
-			(journal) => !journal.ended && !journal.undone,
+		const journals = readJournals(context);
+		const cut = journals.findLast(
+			(one) => !one.ended && !one.undone && one.id !== context.id,
 		);
-		const id = cut?.id ?? context.id;
+		// A later round of the same fix is undone with the earlier ones.
+		const earlier = cut ?? journals.find((one) => one.id === context.id);
+		const id = earlier?.id ?? context.id;
 		if (cut) sweep(cut, context);
-		const first = cut?.operations.length ?? 0;
+		const first = earlier?.operations.length ?? 0;
 		const kept = `${store.folder}/kept/${id}`;
 		for (const folder of [
 			`${store.folder}/journal`,
@@ -450,16 +453,20 @@ function locked<T>(context: FixContext, work: () => T): T {
 	const lock = `${store.folder}/lock`;
 	for (let attempt = 1; ; attempt++) {
 		try {
-			tree.write(lock, tree.encode(String(context.process)), 0o600);
+			tree.write(lock, tree.encode(`${context.process}\n`), 0o600);
 			break;
 		} catch (thrown) {
 			if (!(thrown instanceof Fault) || thrown.code !== "file-tree/exists")
 				throw thrown;
-			const holder = Number(tree.decode(tree.read(lock)));
-			if (attempt > 3 || (holder !== 0 && context.isAlive(holder)))
+			// Half a line was written by a process that did not live to finish it.
+			const holder = /^(\d+)\n$/.exec(tree.decode(tree.read(lock)))?.[1];
+			if (
+				attempt > 3 ||
+				(holder !== undefined && context.isAlive(Number(holder)))
+			)
 				throw new Fault(
 					"sync/busy",
-					`Another fix is under way (process ${holder}): wait for it. If there is none, remove ${lock}.`,
+					`Another fix is under way (process ${holder ?? "unknown"}): wait for it. If there is none, remove ${lock}.`,
 					{ cause: thrown, retryable: true },
 				);
 			tree.remove(lock);

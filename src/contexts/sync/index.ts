@@ -8,7 +8,13 @@ export {
 	undoFix,
 } from "./fix.ts";
 export { type Manifest, readManifest } from "./manifest.ts";
-export { type Operation, type Plan, planFix, type Refused } from "./plan.ts";
+export {
+	isChained,
+	type Operation,
+	type Plan,
+	planFix,
+	type Refused,
+} from "./plan.ts";
 export { openStore, type Store } from "./store.ts";
 export {
 	contentOf,

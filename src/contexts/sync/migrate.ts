@@ -1,4 +1,4 @@
-import type { Manifest } from "./manifest.ts";
+import type { Link, Manifest } from "./manifest.ts";
 import { isWithin, parentOf, relativeTo } from "./path.ts";
 
 /**
@@ -34,7 +34,6 @@ export function migrateManifest(
 		return isWithin(home, path) ? `~${path.slice(home.length)}` : path;
 	};
 	const canonical = manifest.links[0]?.source.role ?? "live";
-	const claimedBy = new Map<string, number>();
 	const names = new Set<string>();
 	const only = (side: string, role: string, rules: readonly string[]) => {
 		const root = rootOf.get(role) as string;
@@ -51,14 +50,15 @@ export function migrateManifest(
 		});
 		return globs.length > 0 ? { [role]: globs } : {};
 	};
-	const sets = manifest.links.map((link, index) => {
+	const sets = manifest.links.flatMap((link) => {
+		// An alias inside two folders becomes a rename of their set.
+		if (manifest.links.some((folder) => renameIn(folder, link))) return [];
 		const live = link.source.role === "live" ? link.source : link.copy;
 		const submodule = link.source.role === "live" ? link.copy : link.source;
 		let name = link.set;
 		for (let count = 2; names.has(name); count++)
 			name = `${link.set} (${count})`;
 		names.add(name);
-		claimedBy.set(link.source.path, index);
 		const at = (role: string, path: string) => {
 			const root = rootOf.get(role) as string;
 			return path === root
@@ -68,10 +68,19 @@ export function migrateManifest(
 		const exclude = link.exclude.filter(
 			(glob) => !texts.exclude.includes(glob),
 		);
-		// Names that an alias speaks for have a set of their own, so that this one leaves them out.
-		const claimed = [...link.claimed.source, ...link.claimed.copy].map(
-			(path) => `/${path.replace(/[\\*?[\]{}]/g, "\\$&")}`,
-		);
+		const renames: Record<string, string> = {};
+		for (const alias of manifest.links) {
+			const rename = renameIn(link, alias);
+			if (rename) renames[rename.from] = rename.to;
+		}
+		const renamed = new Set([
+			...Object.keys(renames),
+			...Object.values(renames),
+		]);
+		// A name whose alias leads out of the folders has a set of its own: this one leaves it out.
+		const claimed = [...link.claimed.source, ...link.claimed.copy]
+			.filter((path) => !renamed.has(path))
+			.map((path) => `/${path.replace(/[\\*?[\]{}]/g, "\\$&")}`);
 		const alone = {
 			...only(live.path, "live", texts.liveOnly),
 			...only(submodule.path, "submodule", texts.submoduleOnly),
@@ -85,6 +94,7 @@ export function migrateManifest(
 			...(exclude.length + claimed.length > 0
 				? { exclude: [...exclude, ...claimed] }
 				: {}),
+			...(renamed.size > 0 ? { renames: { [link.copy.role]: renames } } : {}),
 			...(Object.keys(alone).length > 0 ? { only: alone } : {}),
 		};
 	});
@@ -99,6 +109,24 @@ export function migrateManifest(
 		unknown_drift: "overwrite",
 		sets,
 	};
+}
+
+/** What an alias is called on both sides of a link of folders that leaves its names to it. */
+function renameIn(
+	folder: Link,
+	alias: Link,
+): { readonly from: string; readonly to: string } | undefined {
+	if (
+		folder === alias ||
+		!isWithin(folder.source.path, alias.source.path) ||
+		!isWithin(folder.copy.path, alias.copy.path)
+	)
+		return undefined;
+	const from = alias.source.path.slice(folder.source.path.length + 1);
+	const to = alias.copy.path.slice(folder.copy.path.length + 1);
+	return folder.claimed.source.has(from) && folder.claimed.copy.has(to)
+		? { from, to }
+		: undefined;
 }
 
 function commonFolder(paths: readonly string[]): string {

@@ -2,7 +2,7 @@ import type { Row } from "./check.ts";
 import { keyOf } from "./check.ts";
 import type { Manifest, Modes } from "./manifest.ts";
 import { foldName, parentOf } from "./path.ts";
-import { contentOf, type Fact, modesAgree } from "./verdict.ts";
+import { contentOf, type Fact, judge, modesAgree } from "./verdict.ts";
 
 /** What a fix would do, in order, and what it leaves alone. A dry run shows the plan, a fix carries it out. */
 export interface Plan {
@@ -51,13 +51,101 @@ export interface PlanOptions {
 	readonly force?: boolean;
 	/** The copies are right: what they hold goes to the source. */
 	readonly adopt?: boolean;
+	/** `YYYY-MM-DD`; with it, what follows from a copy that is the source of another is planned as well. */
+	readonly today?: string;
 }
 
-/** Decides. Touches nothing. */
+/** Whether a copy of one link is, or lies in, the source of another: then one fix makes work for the next. */
+export function isChained({ links }: Manifest): boolean {
+	const copies = new Set(links.map(({ copy }) => copy.path));
+	const sources = new Set(links.map(({ source }) => source.path));
+	const meets = (paths: ReadonlySet<string>, path: string) => {
+		for (let at = path; at.length > 1; at = parentOf(at))
+			if (paths.has(at)) return true;
+		return false;
+	};
+	return links.some(
+		({ source, copy }) =>
+			meets(copies, source.path) || meets(sources, copy.path),
+	);
+}
+
+/** Decides. Touches nothing. Chains need all rows, those that agree as well. */
 export function planFix(
 	rows: readonly Row[],
 	manifest: Manifest,
 	options: PlanOptions = {},
+): Plan {
+	let plan = planOnce(rows, manifest, options);
+	const { today } = options;
+	if (today === undefined || options.adopt || !isChained(manifest)) return plan;
+	let current = rows;
+	/** In which round each path is written first. */
+	const rounds = new Map(plan.operations.map(({ path }) => [path, 0]));
+	// A circle of pairs never comes to rest: it is left after as many rounds as a fix makes.
+	for (let round = 1; round < 16; round++) {
+		const written = new Map(
+			plan.operations.map(({ path, after }) => [path, asFact(after)]),
+		);
+		const next = current.map((row) => {
+			const source = written.get(row.source.path) ?? row.source.fact;
+			return source === row.source.fact
+				? row
+				: judgeAgain(row, source, manifest, today);
+		});
+		const later = planOnce(next, manifest, options);
+		const isSame =
+			later.operations.length === plan.operations.length &&
+			later.operations.every(({ path, after }) => {
+				const fact = written.get(path);
+				return (
+					fact !== undefined && isSameContent(asContent(fact) as Content, after)
+				);
+			});
+		for (const { path } of later.operations)
+			if (!rounds.has(path)) rounds.set(path, round);
+		plan = later;
+		current = next;
+		if (isSame) break;
+	}
+	return {
+		...plan,
+		operations: plan.operations.toSorted(
+			(left, right) =>
+				(rounds.get(left.path) as number) - (rounds.get(right.path) as number),
+		),
+	};
+}
+
+function asFact(content: Content): Fact {
+	return content.kind === "file" ? { ...content, size: 0 } : content;
+}
+
+function judgeAgain(
+	row: Row,
+	source: Fact,
+	manifest: Manifest,
+	today: string,
+): Row {
+	const { link, copy, relative, base } = row;
+	const { status, note } = judge({
+		source,
+		copy: copy.fact,
+		same: row.status === "LINKED",
+		base,
+		declared: link.declared.get(relative),
+		alone: copy.fact.kind === "none" && link.sourceOnly(row.source.path),
+		linked: link.linked,
+		modes: manifest.modes,
+		today,
+	});
+	return { ...row, status, note, source: { ...row.source, fact: source } };
+}
+
+function planOnce(
+	rows: readonly Row[],
+	manifest: Manifest,
+	options: PlanOptions,
 ): Plan {
 	const base = parentOf(manifest.path);
 	const byPath = new Map<string, Operation>();

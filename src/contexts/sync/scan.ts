@@ -277,7 +277,23 @@ export interface StatCache {
 	readonly scans: ReadonlyMap<string, Scan>;
 }
 
-const magic = 0x646f_7373_796e_6333n;
+const magic = 0x646f_7373_796e_6334n;
+
+/** Magic, count of numbers, checksum. */
+const head = 24;
+
+/** Tells a cache that a power cut left in part from a whole one; it guards against nobody's malice. */
+function checksum(bytes: Uint8Array): number {
+	const words = new Int32Array(
+		bytes.buffer,
+		bytes.byteOffset + head,
+		(bytes.length - head) >> 2,
+	);
+	let sum = words.length;
+	for (let at = 0; at < words.length; at++)
+		sum = (Math.imul(sum, 31) + (words[at] as number)) | 0;
+	return sum;
+}
 
 /**
  * A look that is not older than the moment of reading may hide a second change in the same tick of the
@@ -349,11 +365,19 @@ export function writeCache(
 		}
 	}
 	lines.unshift(JSON.stringify({ stateLook: cache.stateLook, scans: header }));
+	// The last line says that it is the last, as line breaks fill up what follows.
+	lines.push(".");
 	const text = encode(lines.join("\n"));
-	const bytes = new Uint8Array(16 + numbers.byteLength + text.length);
-	new BigInt64Array(bytes.buffer, 0, 2).set([magic, BigInt(count)]);
-	bytes.set(new Uint8Array(numbers.buffer), 16);
-	bytes.set(text, 16 + numbers.byteLength);
+	// A whole number of words, so that the checksum sees every byte.
+	const start = head + numbers.byteLength;
+	const bytes = new Uint8Array(start + Math.ceil(text.length / 8) * 8).fill(10);
+	bytes.set(new Uint8Array(numbers.buffer), head);
+	bytes.set(text, start);
+	new BigInt64Array(bytes.buffer, 0, 3).set([
+		magic,
+		BigInt(count),
+		BigInt(checksum(bytes)),
+	]);
 	return bytes;
 }
 
@@ -362,18 +386,25 @@ export function readCache(
 	bytes: Uint8Array,
 	decode: (bytes: Uint8Array) => string,
 ): StatCache | undefined {
-	if (bytes.length < 16) return undefined;
+	if (bytes.length < head || bytes.length % 8 !== 0) return undefined;
 	const buffer = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
-	const [found, count] = new BigInt64Array(buffer.buffer, buffer.byteOffset, 2);
+	const [found, count, sum] = new BigInt64Array(
+		buffer.buffer,
+		buffer.byteOffset,
+		3,
+	);
 	const total = Number(count);
-	if (found !== magic || total < 0 || 16 + total * 8 > buffer.length)
+	if (found !== magic || total < 0 || head + total * 8 > buffer.length)
 		return undefined;
+	if (sum !== BigInt(checksum(buffer))) return undefined;
 	const numbers = new BigInt64Array(
 		buffer.buffer,
-		buffer.byteOffset + 16,
+		buffer.byteOffset + head,
 		total,
 	);
-	const lines = decode(buffer.subarray(16 + total * 8)).split("\n");
+	let end = buffer.length;
+	while (end > head + total * 8 && buffer[end - 1] === 10) end--;
+	const lines = decode(buffer.subarray(head + total * 8, end)).split("\n");
 	try {
 		const header = JSON.parse(lines[0] as string) as {
 			stateLook: string;
@@ -408,7 +439,7 @@ export function readCache(
 			}
 			scans.set(key, scan);
 		}
-		return line === lines.length && at === total
+		return line === lines.length - 1 && at === total
 			? { stateLook: header.stateLook, scans }
 			: undefined;
 	} catch {

@@ -12,8 +12,6 @@ export interface Store {
 	mark(): void;
 	/** Makes the folder, with everything above a fix needs; throws where it cannot be made. */
 	prepare(): void;
-	/** Puts a file in the place of another, or of none: at every moment it is whole, the old or the new. */
-	replace(path: string, bytes: Uint8Array): void;
 	/** What could not be remembered, and why; a check goes on without. */
 	readonly warnings: readonly string[];
 }
@@ -30,8 +28,6 @@ export interface StoreOptions {
 	readonly tree: FileTree;
 	/** The manifest's own file, absolute. */
 	readonly manifest: string;
-	/** SHA-256 of its text: under another manifest, what was recorded has to be looked at again. */
-	readonly manifestHash: string;
 	/** Tells this run from any other. */
 	readonly run: string;
 	/** False: nothing is written. */
@@ -65,7 +61,7 @@ export function openStore(options: StoreOptions): Store {
 		if (!tree.look(`${top}/.gitignore`)) {
 			tree.makeFolder(top);
 			try {
-				tree.write(`${top}/.gitignore`, tree.encode("*\n"), 0o644);
+				tree.write(`${top}/.gitignore`, tree.encode("*\n"), 0o644, false);
 			} catch (thrown) {
 				if (!isFault(thrown, "file-tree/exists")) throw thrown;
 			}
@@ -73,11 +69,12 @@ export function openStore(options: StoreOptions): Store {
 		if (folder !== top) tree.makeFolder(folder);
 	}
 
-	function replace(path: string, bytes: Uint8Array): void {
+	/** Puts a file in the place of another, or of none: at every moment it is whole, the old or the new. */
+	function replace(path: string, bytes: Uint8Array, durable = true): void {
 		const temporary = `${path}-${run}.tmp`;
-		tree.write(temporary, bytes, 0o600);
+		tree.write(temporary, bytes, 0o600, durable);
 		tree.rename(temporary, path);
-		tree.settle(parentOf(path));
+		if (durable) tree.settle(parentOf(path));
 	}
 
 	function readIfThere(path: string): Uint8Array | undefined {
@@ -93,18 +90,21 @@ export function openStore(options: StoreOptions): Store {
 		}
 	}
 
+	/** The state and the manifest as they lie there: with others, what was recorded is looked at again. */
 	function describeState(): string {
-		const look = tree.look(statePath);
-		return look
-			? `${look.size} ${look.modified} ${look.changed} ${look.inode} ${options.manifestHash}`
-			: "";
+		const looks = [statePath, options.manifest].map((path) => {
+			const look = tree.look(path);
+			return look
+				? `${look.size} ${look.modified} ${look.changed} ${look.inode}`
+				: undefined;
+		});
+		return looks.includes(undefined) ? "" : looks.join(" ");
 	}
 
 	return {
 		folder,
 		warnings,
 		prepare,
-		replace,
 		mark() {
 			if (now || options.writes === false) return;
 			attempt(() => {
@@ -161,6 +161,8 @@ export function openStore(options: StoreOptions): Store {
 							writeCache({ stateLook: describeState(), scans }, time, (text) =>
 								tree.encode(text),
 							),
+							// It carries a checksum, and can be lost.
+							false,
 						);
 					});
 				},

@@ -1,21 +1,9 @@
-import {
-	chmodSync,
-	existsSync,
-	lstatSync,
-	mkdirSync,
-	mkdtempSync,
-	readdirSync,
-	readFileSync,
-	readlinkSync,
-	realpathSync,
-	rmSync,
-	symlinkSync,
-	writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
 import { nodeFileTree } from "../../adapters/file-tree/node.ts";
-import { nodeDigest } from "../../adapters/runtime/digest.ts";
+import {
+	openRealFolder,
+	type RealFolder,
+} from "../../ports/file-tree.fixture.ts";
 import type { FileTree } from "../../ports/file-tree.ts";
 import {
 	applyFix,
@@ -33,31 +21,29 @@ import {
 } from "./index.ts";
 
 /** A folder with a manifest, and everything a test does to it. */
-export interface Playground {
-	readonly folder: string;
-	put(path: string, text: string, permissions?: number): void;
-	putLink(path: string, target: string): void;
-	remove(path: string): void;
-	read(path: string): string;
-	/** Every file, link and folder below, with its bytes and bits. */
-	snapshot(path: string): Readonly<Record<string, string>>;
+export interface Playground extends RealFolder {
 	write(manifest: unknown): void;
 	check(options?: Partial<CheckOptions>, tree?: FileTree): Check;
 	/** Status by path of the copy, below the playground. */
-	statuses(options?: Partial<CheckOptions>): Readonly<Record<string, string>>;
+	statuses(
+		options?: Partial<CheckOptions>,
+		tree?: FileTree,
+	): Readonly<Record<string, string>>;
 	fix(
 		options?: { force?: boolean; adopt?: boolean; only?: readonly string[] },
 		tree?: FileTree,
 	): Fixed;
 	undo(tree?: FileTree): Undone;
-	end(): void;
 }
 
 let runs = 0;
 
-export function openPlayground(manifest?: unknown): Playground {
-	const folder = realpathSync(mkdtempSync(join(tmpdir(), "sync-check-")));
-	const at = (path: string) => join(folder, path);
+export function openPlayground(
+	manifest?: unknown,
+	isAlive: (process: number) => boolean = () => false,
+): Playground {
+	const real = openRealFolder();
+	const { folder } = real;
 	const node = nodeFileTree();
 	const path = `${folder}/.dos-sync-manifest.json`;
 	const open = (tree: FileTree) => {
@@ -68,7 +54,6 @@ export function openPlayground(manifest?: unknown): Playground {
 		const store: Store = openStore({
 			tree,
 			manifest: path,
-			manifestHash: nodeDigest.text(text),
 			run: `test-${runs}`,
 		});
 		const context: FixContext = {
@@ -76,39 +61,12 @@ export function openPlayground(manifest?: unknown): Playground {
 			store,
 			id: `fix-${String(runs).padStart(9, "0")}`,
 			process: process.pid,
-			isAlive: () => false,
+			isAlive,
 		};
 		return { manifest: read.value, store, context };
 	};
 	const playground: Playground = {
-		folder,
-		put(file, text, permissions) {
-			mkdirSync(dirname(at(file)), { recursive: true });
-			writeFileSync(at(file), text);
-			if (permissions !== undefined) chmodSync(at(file), permissions);
-		},
-		putLink(file, target) {
-			mkdirSync(dirname(at(file)), { recursive: true });
-			symlinkSync(target, at(file));
-		},
-		remove: (file) => rmSync(at(file), { recursive: true, force: true }),
-		read: (file) => readFileSync(at(file), "utf8"),
-		snapshot(root) {
-			const found: Record<string, string> = {};
-			const walk = (below: string) => {
-				const stats = lstatSync(at(below));
-				if (stats.isSymbolicLink())
-					found[below] = `-> ${readlinkSync(at(below))}`;
-				else if (stats.isDirectory()) {
-					found[`${below}/`] = "";
-					for (const name of readdirSync(at(below))) walk(`${below}/${name}`);
-				} else
-					found[below] =
-						`${(stats.mode & 0o777).toString(8)} ${readFileSync(at(below), "latin1")}`;
-			};
-			if (existsSync(at(root))) walk(root);
-			return found;
-		},
+		...real,
 		write: (value) => writeFileSync(path, JSON.stringify(value)),
 		check(options, tree = node) {
 			const opened = open(tree);
@@ -123,10 +81,10 @@ export function openPlayground(manifest?: unknown): Playground {
 			checked.save();
 			return checked;
 		},
-		statuses: (options) =>
+		statuses: (options, tree) =>
 			Object.fromEntries(
 				playground
-					.check(options)
+					.check(options, tree)
 					.rows.map((row) => [
 						row.copy.path.slice(folder.length + 1),
 						row.status,
@@ -144,8 +102,25 @@ export function openPlayground(manifest?: unknown): Playground {
 			);
 		},
 		undo: (tree = node) => undoFix(open(tree).context),
-		end: () => rmSync(folder, { recursive: true, force: true }),
 	};
 	if (manifest !== undefined) playground.write(manifest);
 	return playground;
+}
+
+/** Files whose clock stands still for `tick` nanoseconds: many edits leave the same times. */
+export function slowClockTree(tree: FileTree, tick: bigint): FileTree {
+	const slowed = (look: ReturnType<FileTree["look"]>) =>
+		look && {
+			...look,
+			modified: look.modified - (look.modified % tick),
+			changed: look.changed - (look.changed % tick),
+		};
+	return {
+		...tree,
+		look: (path) => slowed(tree.look(path)),
+		lookThrough: (path) => slowed(tree.lookThrough(path)),
+		digest(path, look) {
+			return tree.digest(path, tree.look(path) ?? look);
+		},
+	};
 }

@@ -10,18 +10,20 @@ import {
 } from "../../../contexts/log/index.ts";
 import { readEvent } from "../../../kernel/event.ts";
 import { Fault, refuse } from "../../../kernel/outcome.ts";
+import { parseNote } from "../../../kernel/signed-note.ts";
 import {
 	keptCheckpoints,
 	logOrigin,
 	makeCheckpoint,
 	readCheckpoint,
 } from "../../checkpoints.ts";
-import { signatureChecks, withLedger } from "../../ledger.ts";
+import { signatureChecks, withLedger, withLogAsItIs } from "../../ledger.ts";
 import { counted, timeText } from "../amounts.ts";
 import { exitCodes, orRefused } from "../errors.ts";
 import type { Session } from "../session.ts";
 import { harmless } from "../style.ts";
 import { pairs } from "../table.ts";
+import { trustedKeys } from "../trust.ts";
 
 interface VerifyCommandOptions {
 	readonly checkpoint?: readonly string[];
@@ -33,11 +35,14 @@ export async function verify(
 	session: Session,
 	options: VerifyCommandOptions,
 ): Promise<number> {
-	return withLedger(session.home, async (ledger) => {
-		const { log, digest, home } = ledger;
-		const signer = await ledger.signer();
-		const given = (options.checkpoint ?? []).map(readText);
+	const trusted = trustedKeys(options.trust);
+	const { home } = session;
+	return withLogAsItIs(home, async ({ log, digest, signer: own }) => {
+		const signer = await own();
+		const given = (options.checkpoint ?? []).map(readGivenCheckpoint);
 		const notes = [...keptCheckpoints(home).map(readCheckpoint), ...given];
+		// A log whose first event is gone has no name left that a checkpoint could be of.
+		const origin = (await log.at(1)) ? await logOrigin(log) : "duranteos/?";
 		const progress = session.progress("Events verified:");
 		const audit = await verifyLog({
 			log,
@@ -46,9 +51,9 @@ export async function verify(
 			...(notes.length > 0 && {
 				checkpoints: {
 					notes,
-					origin: await logOrigin(log),
+					origin,
 					trust: {
-						keys: [signerKey(signer, digest), ...(options.trust ?? [])],
+						keys: [signerKey(signer, digest), ...trusted],
 						verify: signer.verify,
 						digest,
 					},
@@ -125,6 +130,7 @@ export async function check(
 	file: string,
 	options: { readonly trust: readonly string[] },
 ): Promise<void> {
+	const trusted = trustedKeys(options.trust);
 	let bundle: unknown;
 	try {
 		bundle = JSON.parse(readText(file));
@@ -135,7 +141,7 @@ export async function check(
 		);
 	}
 	const { event, checkpoint } = orRefused(
-		checkProof(bundle, { keys: options.trust, ...signatureChecks() }),
+		checkProof(bundle, { keys: trusted, ...signatureChecks() }),
 	);
 	const { data } = readEvent(event);
 	session.result(
@@ -163,6 +169,16 @@ export async function check(
 	);
 }
 
+/** A checkpoint that the owner kept: one that is none says nothing about the log. */
+function readGivenCheckpoint(file: string): string {
+	const note = readText(file);
+	if (parseNote(note)) return note;
+	throw new Fault(
+		"file/no-checkpoint",
+		`${file} is no signed checkpoint. Give a file as dos audit checkpoint prints it.`,
+	);
+}
+
 function readText(file: string): string {
 	try {
 		return readFileSync(file === "-" ? 0 : file, "utf8");
@@ -179,16 +195,33 @@ function auditText(audit: Audit, { style }: Session): string {
 	const seen = [
 		`${counted(audit.events, "event")} in ${counted(audit.streams, "stream")}`,
 		audit.checkpoints === 0
-			? "no checkpoint to compare with"
+			? audit.findings.some(({ code }) => code.startsWith("audit/checkpoint-"))
+				? "no checkpoint held"
+				: "no checkpoint to compare with"
 			: `${counted(audit.checkpoints, "checkpoint")} held`,
 	].join(", ");
 	if (audit.ok)
-		return `${style.green("The log is whole:")} ${seen}.\nroot ${audit.root}`;
+		return [
+			`${style.green("The log is whole:")} ${seen}.`,
+			`root ${audit.root}`,
+			...(audit.checkpoints === 0
+				? ["To have one to compare with the next time: dos audit checkpoint"]
+				: []),
+		].join("\n");
 	const findings = audit.findings.map(
 		({ code, message }) => `  ${style.red(code)}  ${harmless(message)}`,
 	);
 	if (audit.unlisted > 0)
 		findings.push(`  … and ${audit.unlisted.toLocaleString("en")} more`);
+	if (audit.findings.every(({ code }) => code === "audit/checkpoint-refused")) {
+		return [
+			`${style.red("The log fits itself, but not what it is compared with:")} ${seen}.`,
+			...findings,
+			"",
+			"Where another key of yours signed the checkpoint, name that key: --trust <key>.",
+			"Where it is of another log, this one was put in the place of that one.",
+		].join("\n");
+	}
 	return [
 		`${style.red("The log is not what it was:")} ${seen}.`,
 		...findings,

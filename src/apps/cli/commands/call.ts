@@ -78,6 +78,7 @@ export async function call(
 			),
 		);
 		const id = String(answer.headers["x-dos-call-id"] ?? "");
+		const replayed = answer.headers["x-dos-replayed"] === "true";
 		let text = "";
 		let failed: Refusal | undefined;
 		try {
@@ -111,7 +112,14 @@ export async function call(
 				details: { ...failed.details, ...(receipt && { receipt }) },
 			});
 		if (session.json)
-			session.result({ call: id, text, receipt: receipt ?? null }, () => "");
+			session.result(
+				{ call: id, text, receipt: receipt ?? null, replayed },
+				() => "",
+			);
+		if (replayed)
+			session.note(
+				"Answered before under the same idempotency key, and charged only then:",
+			);
 		if (receipt) session.note(session.errorStyle.dim(costLine(receipt)));
 		return endpoint.signal.aborted ? exitCodes.interrupted : exitCodes.ok;
 	});

@@ -1,9 +1,10 @@
 import {
 	type AccountView,
+	resolutionKey,
 	viewAccount,
 } from "../../../contexts/credits/index.ts";
 import { formatCredits, type MicroCredits } from "../../../kernel/money.ts";
-import { refuse } from "../../../kernel/outcome.ts";
+import { type Outcome, type Refusal, refuse } from "../../../kernel/outcome.ts";
 import { type Ledger, withLedger } from "../../ledger.ts";
 import { amountText, counted, timeText } from "../amounts.ts";
 import { type CapOptions, capsTable, changedCaps } from "../caps.ts";
@@ -26,6 +27,7 @@ export async function grant(
 	const account = options.account ?? session.config().config.account;
 	const { note, idempotencyKey } = options;
 	await withLedger(session.home, async (ledger) => {
+		viewOf(ledger, account);
 		const command = {
 			type: "grant",
 			account,
@@ -83,12 +85,13 @@ export async function refund(
 			reason,
 			...(amount !== undefined && { amount }),
 		} as const;
+		const decided = await ledger.head.execute(
+			"credits",
+			command,
+			operatorIntent(ledger.digest, idempotencyKey, command),
+		);
 		const recorded = orRefused(
-			await ledger.head.execute(
-				"credits",
-				command,
-				operatorIntent(ledger.digest, idempotencyKey, command),
-			),
+			decided.ok ? decided : await sayMore(decided.error, ledger, command.call),
 		);
 		const refunded = recorded.events[0]?.data as {
 			account: string;
@@ -141,6 +144,36 @@ export async function setCaps(
 	});
 }
 
+/** A refund's refusal with what the operator needs to do better. */
+async function sayMore(
+	error: Refusal,
+	{ log, head }: Ledger,
+	call: string,
+): Promise<Outcome<never>> {
+	const { code, details } = error;
+	if (code === "refund/exceeds-charge") {
+		const { charged, refunded, left } = details as Record<
+			"charged" | "refunded" | "left",
+			MicroCredits
+		>;
+		return refuse(
+			code,
+			`No more can be refunded than was charged: of ${formatCredits(charged)} credits ${formatCredits(refunded)} were given back, ${formatCredits(left)} are left.`,
+			details,
+		);
+	}
+	if (code === "refund/not-settled") {
+		const [resolved] = await log.findByKey([resolutionKey(call)]);
+		const why = resolved
+			? "It was charged nothing."
+			: head.state("credits").holds.has(call)
+				? "It is in flight: wait until it has ended."
+				: "No call has this id: it stands on the statement and in the answer's x-dos-call-id.";
+		return refuse(code, `Only a settled call can be refunded. ${why}`, details);
+	}
+	return { ok: false, error };
+}
+
 /** The account now; refused with `account/unknown`, naming those there are. */
 function viewOf({ head, clock }: Ledger, id: string): AccountView {
 	const { accounts } = head.state("credits");
@@ -152,7 +185,7 @@ function viewOf({ head, clock }: Ledger, id: string): AccountView {
 			"account/unknown",
 			known.length === 0
 				? "There is no account yet. Run: dos init"
-				: `There is no such account. There is: ${known.slice(0, 20).join(", ")}`,
+				: `There is no such account. There is: ${known.slice(0, 20).join(", ")}. A new one: set account: in config.yaml, then dos init.`,
 			{ accounts: known },
 		),
 	);

@@ -44,10 +44,12 @@ export async function doctor(session: Session): Promise<number> {
 			for (const finding of [await work()].flat())
 				checks.push({ check, ...(finding as Finding) });
 		} catch (thrown) {
+			const { message } = explain(thrown).error;
 			checks.push({
 				check,
 				state: "fail",
-				message: explain(thrown).error.message,
+				message,
+				...(check === "log" && { mend: "dos audit verify" }),
 			});
 		}
 	};
@@ -297,19 +299,25 @@ function holds({ head, clock, chance }: Ledger): readonly Finding[] {
 async function uncollected(
 	{ log, head }: Ledger,
 	session: Session,
-): Promise<Finding> {
+): Promise<Finding | readonly Finding[]> {
 	const to = head.position();
 	const from = Math.max(0, to - eventsSearched);
 	const progress = session.progress("Settlements read:");
 	let calls = 0;
 	let sum = 0;
+	let crashed = 0;
 	let seen = 0;
 	for await (const batch of log.scan(from, {
-		types: ["credits-settled"],
+		types: ["credits-settled", "credits-released"],
 		to,
 	})) {
 		for (const stored of batch) {
-			// Parsed only where the word occurs: nearly no settlement has it.
+			// Parsed only where the word occurs: nearly no resolution has it.
+			if (stored.type === "credits-released") {
+				if (!stored.data.includes('"crashed"')) continue;
+				if (readEvent(stored).data.ending === "crashed") crashed += 1;
+				continue;
+			}
 			if (!stored.data.includes('"uncollected"')) continue;
 			const { uncollected: amount } = readEvent(stored).data as {
 				uncollected?: number;
@@ -326,12 +334,24 @@ async function uncollected(
 		from > 0
 			? ` in the newest ${eventsSearched.toLocaleString("en")} events`
 			: "";
-	return calls === 0
-		? ok(`every call was paid in full${where}`)
-		: warn(
-				`${counted(calls, "call")}${where} cost ${amountText(sum)} more than could be charged`,
-				"dos credits statement shows which; a lower holds.outputCeiling or a grant prevents it",
-			);
+	const lost =
+		crashed === 0
+			? []
+			: [
+					warn(
+						`${counted(crashed, "call")}${where} ended with a crash of ours and was charged nothing; the vendor may see it otherwise`,
+						"dos credits statement shows which",
+					),
+				];
+	if (calls === 0)
+		return crashed === 0 ? ok(`every call was paid in full${where}`) : lost;
+	return [
+		...lost,
+		warn(
+			`${counted(calls, "call")}${where} cost ${amountText(sum)} more than could be charged`,
+			"dos credits statement shows which; a lower holds.outputCeiling or a grant prevents it",
+		),
+	];
 }
 
 function checkpoint({ home, head, clock }: Ledger): Finding {
@@ -342,6 +362,11 @@ function checkpoint({ home, head, clock }: Ledger): Finding {
 			"dos audit checkpoint, and keep a copy elsewhere",
 		);
 	const behind = head.position() - last.size;
+	if (behind < 0)
+		return fail(
+			`the last one covers ${counted(last.size, "event")}, and the log has ${head.position().toLocaleString("en")}`,
+			"dos audit verify",
+		);
 	const age = Math.floor((clock.now() - last.time) / dayLong);
 	if (behind > 0 && age >= 7)
 		return warn(

@@ -12,7 +12,7 @@ import { refuse } from "../../../kernel/outcome.ts";
 import { withLedger } from "../../ledger.ts";
 import { amountText, timeText } from "../amounts.ts";
 import { csv } from "../csv.ts";
-import { orRefused } from "../errors.ts";
+import { orRefused, usage } from "../errors.ts";
 import type { Session } from "../session.ts";
 import { table } from "../table.ts";
 
@@ -50,6 +50,10 @@ export async function statement(
 ): Promise<void> {
 	const account = options.account ?? session.config().config.account;
 	const { since = 0, until = Number.POSITIVE_INFINITY } = options;
+	if (since >= until)
+		throw usage(
+			"--since is not before --until: nothing could lie between them.",
+		);
 	const limit = options.limit ?? (options.csv ? 0 : 30);
 	await withLedger(session.home, async (ledger) => {
 		const known = ledger.head.state("credits").accounts.get(account);
@@ -136,7 +140,7 @@ export async function statement(
 	});
 }
 
-/** The line of an event, or undefined when it moved no money for good. */
+/** The line of an event, or undefined when it moved no money for good and nobody needs to see it. */
 function lineOf(
 	{ type, data, time, position }: CreditsEvent,
 	before: MicroCredits,
@@ -167,6 +171,20 @@ function lineOf(
 					uncollected: data.uncollected,
 				}),
 			};
+		case "credits-released":
+			// Free, and yet to be seen: the vendor may have charged for what our own crash cut off.
+			if (data.ending !== "crashed") return undefined;
+			return {
+				time,
+				position,
+				type: "call",
+				amount: 0,
+				balance: before,
+				call: data.call,
+				...(data.key !== undefined && { key: data.key }),
+				model: data.substrate,
+				ending: data.ending,
+			};
 		case "credits-refunded":
 			return {
 				time,
@@ -186,6 +204,7 @@ function lineOf(
 function whatOf(line: StatementLine): string {
 	if (line.type === "grant") return "grant";
 	if (line.type === "refund") return `refund: ${line.note}`;
+	if (line.ending === "crashed") return `crashed: ${line.model}`;
 	const remarks = [
 		...(line.ending === "finished" ? [] : [line.ending]),
 		...(line.basis === "estimated" ? ["estimated"] : []),

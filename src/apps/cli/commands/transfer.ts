@@ -11,6 +11,7 @@ import { signatureChecks, withBareLog, withLedger } from "../../ledger.ts";
 import { counted } from "../amounts.ts";
 import { usage } from "../errors.ts";
 import type { Session } from "../session.ts";
+import { trustedKeys } from "../trust.ts";
 
 /** Writes the log to a new file, whole or not at all, or to standard output. */
 export async function exportLog(
@@ -58,6 +59,7 @@ export async function importLog(
 	options: { readonly trust?: readonly string[] },
 ): Promise<void> {
 	const { home } = session;
+	const trusted = trustedKeys(options.trust);
 	const input = file === "-" ? session.streams.in : createReadStream(file);
 	if (file !== "-")
 		await once(input, "open").catch((cause) => unreadable(file, cause));
@@ -68,7 +70,7 @@ export async function importLog(
 			text: input.setEncoding("utf8") as AsyncIterable<string>,
 			onProgress: progress.at,
 			...signatureChecks(),
-			...(options.trust && { keys: options.trust }),
+			...(options.trust && { keys: trusted }),
 		}),
 	).finally(progress.end);
 	const done = {

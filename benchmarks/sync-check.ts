@@ -1,0 +1,329 @@
+/**
+ * sync-check against the clock and against its neighbours, process start included.
+ *
+ *   node benchmarks/sync-check.ts            4,091 rows (31 MB), then 50,000 files on each side
+ *   node benchmarks/sync-check.ts --small    only the first
+ *   node benchmarks/sync-check.ts --curve    time and memory up to a million rows as well
+ *
+ * Every line of a table is measured in turns with the others, so that what else the machine does falls on
+ * all of them; the least and the middle of the runs are shown. Ratios are of the middles.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+	mkdirSync,
+	mkdtempSync,
+	readFileSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import { cpus, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+const root = join(import.meta.dirname, "..");
+const main = join(root, "src/apps/sync-check/main.ts");
+const work = mkdtempSync(join(tmpdir(), "sync-check-bench-"));
+const flags = process.argv.slice(2);
+
+/** Sizes as in a tree of skills, tools and documents: many small files, few large ones, eleven to a folder. */
+function makeTree(folder: string, files: number, bytes: number): void {
+	let seed = 42;
+	const next = () => {
+		seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+		return seed / 2 ** 32;
+	};
+	const weights = Array.from({ length: files }, () => Math.exp(3 * next()));
+	const unit = bytes / weights.reduce((sum, weight) => sum + weight, 0);
+	for (const side of ["live", "release"]) {
+		for (let index = 0; index < files; index++) {
+			const group = Math.floor(index / 11);
+			const path = join(
+				folder,
+				side,
+				`area-${group % 23}`,
+				group % 3 === 0 ? `part-${group}` : `part-${group}/src`,
+			);
+			if (index % 11 === 0) mkdirSync(path, { recursive: true });
+			const size = Math.max(1, Math.round(unit * (weights[index] as number)));
+			writeFileSync(
+				join(path, `file-${index}.ts`),
+				Buffer.alloc(size, `export const value${index} = "a line of text";\n`),
+			);
+		}
+	}
+	writeFileSync(
+		join(folder, ".dos-sync-manifest.json"),
+		JSON.stringify({ pairs: [{ a: "live", b: "release" }] }),
+	);
+}
+
+/** The program as it is published: types taken away once, not at every start. */
+function compile(): string {
+	const out = join(work, "compiled");
+	const seen = new Set<string>();
+	const follow = (path: string): void => {
+		if (seen.has(path)) return;
+		seen.add(path);
+		const text = readFileSync(join(root, path), "utf8");
+		const target = join(out, path.replace(/\.ts$/, ".js"));
+		mkdirSync(dirname(target), { recursive: true });
+		writeFileSync(
+			target,
+			stripTypeScriptTypes(text).replaceAll(
+				/(["'])(\.[^"'\n]*)\.ts\1/g,
+				"$1$2.js$1",
+			),
+		);
+		for (const [, specifier = ""] of text.matchAll(
+			/\b(?:from\s+|import\s*\(\s*|import\s+)"(\.[^"]+)"/g,
+		))
+			follow(join(path, "..", specifier));
+	};
+	follow("src/apps/sync-check/main.ts");
+	writeFileSync(join(out, "package.json"), '{"type":"module"}');
+	return join(out, "src/apps/sync-check/main.js");
+}
+
+interface Line {
+	readonly name: string;
+	readonly command: readonly string[];
+	readonly before?: () => void;
+	readonly exit?: number;
+}
+
+interface Timed {
+	readonly name: string;
+	readonly least: number;
+	readonly middle: number;
+}
+
+function measure(
+	folder: string,
+	lines: readonly Line[],
+	turns: number,
+): readonly Timed[] {
+	const times = lines.map(() => [] as number[]);
+	for (let turn = 0; turn < turns; turn++)
+		for (const [index, { command, before, exit = 0 }] of lines.entries()) {
+			before?.();
+			const [program = "", ...words] = command;
+			const begun = performance.now();
+			const ran = spawnSync(program, words, {
+				cwd: folder,
+				stdio: ["ignore", "ignore", "pipe"],
+				env: {
+					...process.env,
+					NODE_COMPILE_CACHE: join(work, "compile-cache"),
+				},
+			});
+			times[index]?.push(performance.now() - begun);
+			if (ran.status !== exit)
+				throw new Error(
+					`${command.join(" ")} ended with ${ran.status}: ${ran.stderr}`,
+				);
+		}
+	return lines.map(({ name }, index) => {
+		const sorted = (times[index] as number[]).sort((a, b) => a - b);
+		return {
+			name,
+			least: sorted[0] as number,
+			middle: sorted[sorted.length >> 1] as number,
+		};
+	});
+}
+
+function show(title: string, timed: readonly Timed[]): void {
+	console.log(`\n${title}`);
+	for (const { name, least, middle } of timed)
+		console.log(
+			`  ${name.padEnd(44)}least ${least.toFixed(0).padStart(6)} ms   middle ${middle.toFixed(0).padStart(6)} ms`,
+		);
+}
+
+function ratio(
+	timed: readonly Timed[],
+	name: string,
+	to: string,
+	most: number,
+): void {
+	const find = (wanted: string) => timed.find((one) => one.name === wanted);
+	const left = find(name);
+	const right = find(to);
+	if (!left || !right) return;
+	const value = left.middle / right.middle;
+	console.log(
+		`  ${name} / ${to}: ${value.toFixed(2)} (target at most ${most}: ${value <= most ? "met" : "missed"})`,
+	);
+}
+
+const has = (program: string) =>
+	spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
+
+/** Files must be older than a tick, as they are in any tree that is not being written. */
+const settle = () =>
+	Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500);
+
+const runtimes = () => {
+	const compiled = compile();
+	return [
+		{ name: "bun, unbuilt", command: ["bun", main] },
+		{ name: "node, published", command: [process.execPath, compiled] },
+		{ name: "node, unbuilt", command: [process.execPath, main] },
+	];
+};
+
+function memoryOf(folder: string, command: readonly string[]): number {
+	const ran = spawnSync(
+		"/usr/bin/time",
+		["-f", "%M", ...command, "--summary"],
+		{
+			cwd: folder,
+			encoding: "utf8",
+		},
+	);
+	return Number(ran.stderr.trim().split("\n").at(-1)) / 1_024;
+}
+
+try {
+	console.log(
+		`${cpus()[0]?.model ?? "?"}, ${cpus().length} cores, Node ${process.versions.node}, Bun ${execFileSync("bun", ["--version"], { encoding: "utf8" }).trim()}`,
+	);
+	const programs = runtimes();
+
+	const small = join(work, "small");
+	makeTree(small, 4_091, 15_500_000);
+	settle();
+	const forget = () =>
+		rmSync(join(small, ".dos-sync"), { recursive: true, force: true });
+	show(
+		"4,091 rows, 31 MB, cold (target: under 250 ms)",
+		measure(
+			small,
+			programs.map(({ name, command }) => ({
+				name,
+				command: [...command, "--summary"],
+				before: forget,
+			})),
+			7,
+		),
+	);
+	show(
+		"4,091 rows, 31 MB, unchanged (target: under 80 ms)",
+		measure(
+			small,
+			[
+				...programs.map(({ name, command }) => ({
+					name,
+					command: [...command, "--summary"],
+				})),
+				{
+					name: "(an empty program on node)",
+					command: [process.execPath, "-e", "0"],
+				},
+				{ name: "(an empty program on bun)", command: ["bun", "-e", "0"] },
+			],
+			15,
+		),
+	);
+
+	if (!flags.includes("--small")) {
+		const large = join(work, "large");
+		makeTree(large, 50_000, 200_000_000);
+		const live = join(large, "live");
+		const git = (...words: readonly string[]) =>
+			execFileSync("git", ["-C", live, ...words], { stdio: "ignore" });
+		git("init", "-q");
+		git("add", "-A");
+		git(
+			"-c",
+			"user.name=b",
+			"-c",
+			"user.email=b@example.org",
+			"commit",
+			"-qm",
+			"b",
+		);
+		settle();
+		const drop = () =>
+			rmSync(join(large, ".dos-sync"), { recursive: true, force: true });
+		const chosen = programs.slice(0, 2);
+		const cold: Line[] = chosen.map(({ name, command }) => ({
+			name,
+			command: [...command, "--summary"],
+			before: drop,
+		}));
+		cold.push({
+			name: "sha256sum of both sides",
+			command: [
+				"sh",
+				"-c",
+				"find live release -name .git -prune -o -type f -print0 | xargs -0 sha256sum",
+			],
+		});
+		if (has("rsync"))
+			cold.push({
+				name: "rsync -rcn",
+				command: ["rsync", "-rcn", "--exclude=.git", "live/", "release/"],
+			});
+		const coldTimes = measure(large, cold, 3);
+		show("50,000 files on each side, 400 MB, cold", coldTimes);
+		for (const { name } of chosen) {
+			ratio(coldTimes, name, "sha256sum of both sides", 1.2);
+			ratio(coldTimes, name, "rsync -rcn", 0.6);
+		}
+		if (!has("rsync"))
+			console.log(
+				"  rsync is not on this machine: that ratio was not measured.",
+			);
+		const warmTimes = measure(
+			large,
+			[
+				...chosen.map(({ name, command }) => ({
+					name,
+					command: [...command, "--summary"],
+				})),
+				{
+					name: "git status of one side",
+					command: ["git", "-C", live, "status", "--porcelain"],
+				},
+			],
+			7,
+		);
+		show("50,000 files on each side, unchanged", warmTimes);
+		for (const { name } of chosen)
+			ratio(warmTimes, name, "git status of one side", 1.5);
+		if (has("/usr/bin/time"))
+			for (const { name, command } of chosen) {
+				drop();
+				console.log(
+					`  ${name}: ${memoryOf(large, command).toFixed(0)} MB cold, ${memoryOf(large, command).toFixed(0)} MB unchanged (target: under 150 MB)`,
+				);
+			}
+		rmSync(large, { recursive: true });
+	}
+
+	if (flags.includes("--curve")) {
+		console.log(
+			"\nrows       cold ms   µs/row   MB     unchanged ms   µs/row   MB",
+		);
+		for (const rows of [10_000, 30_000, 100_000, 300_000, 1_000_000]) {
+			const folder = join(work, `curve-${rows}`);
+			makeTree(folder, rows, rows * 64);
+			settle();
+			const command = [...(programs[1]?.command ?? []), "--summary"];
+			const once = () =>
+				measure(folder, [{ name: "", command }], 1)[0]?.middle ?? 0;
+			const cold = once();
+			const unchanged = once();
+			const warmMemory = memoryOf(folder, command.slice(0, -1));
+			rmSync(join(folder, ".dos-sync"), { recursive: true });
+			const coldMemory = memoryOf(folder, command.slice(0, -1));
+			console.log(
+				`${String(rows).padEnd(10)} ${cold.toFixed(0).padStart(7)} ${((1_000 * cold) / rows).toFixed(1).padStart(8)} ${coldMemory.toFixed(0).padStart(6)} ${unchanged.toFixed(0).padStart(13)} ${((1_000 * unchanged) / rows).toFixed(1).padStart(8)} ${warmMemory.toFixed(0).padStart(6)}`,
+			);
+			rmSync(folder, { recursive: true });
+		}
+	}
+} finally {
+	rmSync(work, { recursive: true, force: true });
+}

@@ -1,0 +1,284 @@
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { nodeFileTree } from "../../adapters/file-tree/node.ts";
+import type { FileTree } from "../../ports/file-tree.ts";
+import { cut, dyingTree, type When } from "./crash.testing.ts";
+import { openPlayground, type Playground } from "./sync.testing.ts";
+
+let ground: Playground;
+afterEach(() => ground.end());
+
+/** A copy that needs everything a fix can do. */
+function openDrifted(): void {
+	ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
+	for (const [path, text] of [
+		["stale", "old stale"],
+		["same", "same"],
+		["mode", "mode"],
+		["edited", "old edited"],
+	] as const) {
+		ground.put(`a/${path}`, text, 0o644);
+		ground.put(`b/${path}`, text, 0o644);
+	}
+	ground.check();
+	ground.put("a/stale", "new stale", 0o644);
+	ground.put("a/mode", "mode", 0o755);
+	ground.put("a/deep/er/missing", "missing", 0o600);
+	ground.putLink("a/link", "same");
+	ground.put("b/edited", "my work", 0o644);
+	ground.put("b/extra", "my own", 0o644);
+}
+
+/** Every byte anywhere in the playground, the memory as well. */
+function allBytes(): string {
+	return readdirSync(ground.folder, { recursive: true, encoding: "utf8" })
+		.map((path) => join(ground.folder, path))
+		.filter((path) => statSync(path, { throwIfNoEntry: false })?.isFile())
+		.map((path) => readFileSync(path, "utf8"))
+		.join("\n");
+}
+
+function dies(work: () => unknown): boolean {
+	try {
+		work();
+		return false;
+	} catch (thrown) {
+		if (thrown !== cut) throw thrown;
+		return true;
+	}
+}
+
+describe("a fix that is cut off", () => {
+	beforeEach(openDrifted);
+
+	it.each<[boolean, When]>([
+		[false, "before"],
+		[false, "half"],
+		[false, "after"],
+		[true, "before"],
+		[true, "half"],
+		[true, "after"],
+	])(
+		"at any change (force %s, %s it) loses nothing, is carried on, and can be undone",
+		(force, when) => {
+			for (let at = 1; ; at++) {
+				ground.end();
+				openDrifted();
+				const before = { a: ground.snapshot("a"), b: ground.snapshot("b") };
+				const verdicts = ground.statuses();
+				const { tree } = dyingTree(nodeFileTree(), at, when);
+				const died = dies(() => ground.fix({ force }, tree));
+
+				// Each file is whole, the old or the new, and what was overwritten is kept.
+				expect(ground.snapshot("a")).toEqual(before.a);
+				const bytes = allBytes();
+				for (const text of ["old stale", "my work", "my own"])
+					expect(bytes).toContain(text);
+				for (const [path, content] of Object.entries(ground.snapshot("b"))) {
+					if (path.endsWith("/") || path.endsWith(".tmp")) continue;
+					const source = before.a[path.replace(/^b/, "a")];
+					expect(
+						[before.b[path], source, source?.replace(/^755/, "644")],
+						`${path} at change ${at}`,
+					).toContain(content);
+				}
+
+				// Half the time somebody undoes, half the time somebody fixes again.
+				if (at % 2 === 0) {
+					ground.undo();
+					expect(ground.snapshot("b")).toEqual(before.b);
+					expect(ground.statuses()).toEqual(verdicts);
+				}
+				ground.fix({ force });
+				const wrong = Object.entries(ground.statuses())
+					.filter(([, status]) => status !== "SYNCED")
+					.map(([path]) => path);
+				expect(wrong).toEqual(force ? [] : ["b/edited", "b/extra"]);
+				expect(
+					Object.keys(ground.snapshot("b")).filter((path) =>
+						path.includes(".tmp"),
+					),
+				).toEqual([]);
+				if (!died) {
+					expect(at).toBeGreaterThan(20);
+					break;
+				}
+				// One undo takes back the whole fix, what was done before the cut as well.
+				if (at % 2 === 1) {
+					ground.undo();
+					expect(ground.snapshot("b")).toEqual(before.b);
+				}
+			}
+		},
+		60_000,
+	);
+
+	it("an undo that is cut off at any change is finished by the next", () => {
+		for (let at = 1; ; at++) {
+			ground.end();
+			openDrifted();
+			const before = ground.snapshot("b");
+			ground.fix({ force: true });
+			const { tree } = dyingTree(nodeFileTree(), at, "after");
+			const died = dies(() => ground.undo(tree));
+			ground.undo();
+			if (died) expect(ground.snapshot("b"), `change ${at}`).toEqual(before);
+			else break;
+		}
+	}, 60_000);
+
+	it("survives kill -9 in a process of its own", () => {
+		for (const at of [3, 9, 14, 21]) {
+			ground.end();
+			openDrifted();
+			const before = ground.snapshot("b");
+			const killed = spawnSync(
+				process.execPath,
+				[
+					join(import.meta.dirname, "fixtures/killed.ts"),
+					ground.folder,
+					String(at),
+				],
+				{ encoding: "utf8" },
+			);
+			expect(killed.signal, killed.stderr).toBe("SIGKILL");
+			expect(allBytes()).toContain("old stale");
+			ground.fix({ force: true });
+			expect(new Set(Object.values(ground.statuses()))).toEqual(
+				new Set(["SYNCED"]),
+			);
+			ground.undo();
+			expect(ground.snapshot("b")).toEqual(before);
+		}
+	}, 60_000);
+});
+
+describe("a fix leaves alone", () => {
+	it("what changed between the look and the write", () => {
+		openDrifted();
+		const node = nodeFileTree();
+		const meddling: FileTree = {
+			...node,
+			keep(from, to) {
+				node.keep(from, to);
+				if (from.endsWith("b/stale")) ground.put("b/stale", "typed just now");
+			},
+		};
+		const { failed } = ground.fix({}, meddling);
+		expect(failed.map(({ operation }) => operation.path)).toEqual([
+			`${ground.folder}/b/stale`,
+		]);
+		expect(ground.read("b/stale")).toBe("typed just now");
+	});
+
+	it("what a link leads out of the root", () => {
+		ground = openPlayground({ pairs: [{ a: "a", b: "inside/b/file" }] });
+		ground.put("a", "evil");
+		ground.put("elsewhere/b/file", "precious");
+		ground.putLink("inside", "/tmp");
+		ground.remove("inside");
+		const outside = openPlayground();
+		try {
+			outside.put("b/file", "precious");
+			ground.putLink("inside", outside.folder);
+			const { failed } = ground.fix({ force: true });
+			expect(failed[0]?.reason).toContain("allow_outside");
+			expect(outside.read("b/file")).toBe("precious");
+			ground.write({
+				pairs: [{ a: "a", b: "inside/b/file" }],
+				allow_outside: [outside.folder],
+			});
+			expect(ground.fix({ force: true }).failed).toEqual([]);
+			expect(outside.read("b/file")).toBe("evil");
+		} finally {
+			outside.end();
+		}
+	});
+
+	it("what lies behind a link inside a copy", () => {
+		ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
+		ground.put("a/d/file", "new");
+		ground.put("other/file", "precious");
+		ground.putLink("b/d", "../other");
+		const { failed } = ground.fix();
+		expect(failed[0]?.reason).toContain("not a folder");
+		expect(ground.read("other/file")).toBe("precious");
+	});
+
+	it("two sources of one copy that differ", () => {
+		ground = openPlayground({
+			pairs: [
+				{ a: "x", b: "z" },
+				{ a: "y", b: "z" },
+			],
+		});
+		ground.put("x", "1");
+		ground.put("y", "2");
+		ground.put("z", "3");
+		expect(ground.fix({ force: true }).done).toEqual([]);
+		expect(ground.read("z")).toBe("3");
+	});
+
+	it("names that are one on a disk that ignores case", () => {
+		ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
+		ground.put("a/README", "1");
+		ground.put("a/readme", "2");
+		ground.put("b/keep", "k");
+		ground.put("a/keep", "k");
+		const node = nodeFileTree();
+		// Looks as such a disk would look: the swapped name is the same folder.
+		const folding: FileTree = {
+			...node,
+			look: (path) => node.look(path) ?? node.look(path.replace(/\/B$/, "/b")),
+		};
+		const { failed, done } = ground.fix({}, folding);
+		expect(failed.map(({ reason }) => reason)[0]).toContain("one name");
+		expect(done.map(({ path }) => path)).toEqual([`${ground.folder}/b/README`]);
+		expect(ground.fix().failed).toEqual([]);
+	});
+
+	it("everything, while another fix is under way; a dead one's lock is taken over", () => {
+		ground = openPlayground(
+			{ pairs: [{ a: "a", b: "b" }] },
+			(process) => process === 7,
+		);
+		ground.put("a", "1");
+		ground.put(".dos-sync/lock", "7\n");
+		expect(() => ground.fix()).toThrow("process 7");
+		expect(() => ground.undo()).toThrow("process 7");
+		for (const dead of ["8\n", "7"]) {
+			ground.put(".dos-sync/lock", dead);
+			expect(() => ground.undo()).not.toThrow();
+		}
+		expect(ground.fix().done).toHaveLength(1);
+	});
+});
+
+describe("undo", () => {
+	it("leaves what was edited since the fix, and says so", () => {
+		openDrifted();
+		ground.fix();
+		ground.put("b/stale", "edited after the fix");
+		const { failed, restored } = ground.undo();
+		expect(failed[0]?.reason).toContain("since the fix");
+		expect(restored.length).toBeGreaterThan(1);
+		expect(ground.read("b/stale")).toBe("edited after the fix");
+	});
+
+	it("takes back one fix after the other, then has nothing left", () => {
+		ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
+		ground.put("b", "0");
+		for (const text of ["1", "2"]) {
+			ground.put("a", text);
+			ground.fix();
+		}
+		expect(ground.read("b")).toBe("2");
+		ground.undo();
+		expect(ground.read("b")).toBe("1");
+		ground.undo();
+		expect(ground.read("b")).toBe("0");
+		expect(ground.undo().id).toBeUndefined();
+	});
+});
