@@ -7,7 +7,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Fault } from "../kernel/outcome.ts";
 import {
 	assertSafeToListen,
@@ -258,6 +258,14 @@ describe("a setting", () => {
 		expect(problemsOf(`${text}prices: *x19\n`)).toMatchObject([
 			{ message: expect.stringContaining("write values out") },
 		]);
+	});
+
+	it("whose name is no name is refused without repeating what it holds", () => {
+		const warned = vi.spyOn(process, "emitWarning");
+		const problems = problemsOf("? {account: my-secret}\n: x\n");
+		expect(problems).toMatchObject([{ message: "is no setting" }]);
+		expect(JSON.stringify(problems)).not.toContain("my-secret");
+		expect(warned).not.toHaveBeenCalled();
 	});
 
 	it("cannot reach the prototype of anything", () => {

@@ -150,6 +150,8 @@ export function parseConfig(
 	const document = parseDocument(text, {
 		lineCounter: lines,
 		prettyErrors: false,
+		// Warnings would go to standard error, and quote what they are about.
+		logLevel: "error",
 	});
 	if (document.errors.length > 0) {
 		const problems = document.errors.map(({ code, pos }) => {
@@ -177,7 +179,7 @@ export function parseConfig(
 			const place = offset === undefined ? undefined : lines.linePos(offset);
 			return {
 				...(place && { line: place.line, column: place.col }),
-				path: path.join("."),
+				path: path.map(shownKey).join("."),
 				message: list ? noSection : describe(issue, path),
 			};
 		});
@@ -500,6 +502,13 @@ function parseSize(size: string | number): number | undefined {
 	return Number(match[1]) * unit;
 }
 
+/** A key that is itself a list or settings holds values, and those are never repeated. */
+function shownKey(key: string | number): string {
+	return /[{}[\]\n]/.test(String(key))
+		? "(a key that is no name)"
+		: String(key);
+}
+
 /** A few lines of aliases can stand for more than any memory holds: the library stops there, with a throw. */
 function toPlain(document: Document, file: string): unknown {
 	try {
@@ -527,7 +536,8 @@ function withoutEmpty(value: unknown): unknown {
 }
 
 const syntaxErrors: Readonly<Record<string, string | undefined>> = {
-	BAD_INDENT: "is indented differently from its neighbours",
+	BAD_INDENT:
+		"is indented differently from its neighbours, or a bracket before it was not closed",
 	DUPLICATE_KEY: "names the same key a second time",
 	TAB_AS_INDENT: "is indented with a tab: use spaces",
 	MULTILINE_IMPLICIT_KEY: 'is no key and value: perhaps a ":" is missing',

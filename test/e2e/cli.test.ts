@@ -101,7 +101,9 @@ describe("before anything is set up", () => {
 				new RegExp(`^ {2}${command.split(" ")[0]}\\b`, "m"),
 			);
 		}
-		expect(guide.match(/^\| `dos /gm)).toHaveLength(commands.length);
+		// And sync-check, a program of its own with help and a guide of its own.
+		expect(guide).toContain("| `dos sync-check` |");
+		expect(guide.match(/^\| `dos /gm)).toHaveLength(commands.length + 1);
 		expect(existsSync(dos.home)).toBe(false);
 	}, 60_000);
 
@@ -721,6 +723,20 @@ describe("start", () => {
 		expect(await ask()).toBe(401);
 	});
 
+	it("says of a vendor with settings why it is off", async () => {
+		await dos.run("init");
+		writeFileSync(
+			join(dos.home, "config.yaml"),
+			"vendors:\n  mine:\n    protocol: openai-chat\n    base: http://example.com/v1\n  groq:\n    enabled: false\n",
+			{ mode: 0o600 },
+		);
+		const server = await dos.serve();
+		server.process.kill("SIGTERM");
+		const { error } = await server.ended;
+		expect(error).toContain("warning: mine has settings and is off");
+		expect(error).not.toContain("groq");
+	});
+
 	it("says who has the port", async () => {
 		const { url } = await dos.serve();
 		const port = new URL(url).port;
@@ -964,6 +980,7 @@ describe("words that were not enough", () => {
 	it("help finds a command of a group, and refuses one that there is not", async () => {
 		expect((await dos.run("help", "key", "create")).out).toContain("--cap-day");
 		expect((await dos.run("help", "call", "me")).out).toContain("--max-tokens");
+		expect((await dos.run("help", "sync-check")).out).toContain("--explain");
 		const { code, error } = await dos.run("help", "keys");
 		expect([code, error]).toEqual([2, expect.stringContaining("mean key?")]);
 	});

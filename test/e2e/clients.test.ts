@@ -330,7 +330,7 @@ describe("with no vendor at all", () => {
 		});
 		const text = await anthropic.messages
 			.stream({
-				model: "claude-sonnet-4-5",
+				model: "claude-sonnet-5",
 				max_tokens: 100,
 				messages: [{ role: "user", content: "And you?" }],
 			})

@@ -23,19 +23,30 @@ interface Plan {
 	readonly fate: "good" | "error" | "hangs" | "resets";
 }
 
-function trueCost({ output }: Plan): number {
+function trueCost(output: number): number {
 	return promptTokens * inputPrice + output * outputPrice;
 }
 
 const timeouts =
 	"timeouts: { connect: 2s, firstByte: 700ms, idle: 700ms, total: 5s }\n";
 
-/** A vendor that does to each call what the call's plan says. */
-function startVendor(plans: ReadonlyMap<string, Plan>) {
+/**
+ * A vendor that does to each call what the call's plan says, within the output limit that reaches it: for an account
+ * that is nearly empty the gateway lowers it. `served` takes note of the output it truly made.
+ */
+function startVendor(
+	plans: ReadonlyMap<string, Plan>,
+	served = new Map<string, number>(),
+) {
 	return startUpstream(async ({ body }, response) => {
-		const { user } = JSON.parse(body) as { user: string };
+		const { user, max_tokens } = JSON.parse(body) as {
+			user: string;
+			max_tokens: number;
+		};
 		const plan = plans.get(user) as Plan;
-		const usage = { prompt: promptTokens, completion: plan.output };
+		const output = Math.min(plan.output, max_tokens);
+		served.set(user, output);
+		const usage = { prompt: promptTokens, completion: output };
 		if (plan.fate === "error")
 			return sendJson(response, 500, '{"error":{"message":"no"}}');
 		if (!plan.stream) {
@@ -74,7 +85,8 @@ export const overspend: Scenario = {
 	rounds: { long: 10, short: 1 },
 	async play({ random, short }) {
 		const plans = new Map<string, Plan>();
-		const upstream = await startVendor(plans);
+		const served = new Map<string, number>();
+		const upstream = await startVendor(plans, served);
 		const granted = random.between(400, 1_200) * 10_000;
 		const rig = await openRig({
 			config: mockVendor(
@@ -85,7 +97,8 @@ export const overspend: Scenario = {
 			credits: String(granted / 1_000_000),
 		});
 		try {
-			const finished = new Map<string, { plan: Plan; answer: Answer }>();
+			/** By call, what its vendor calls it. */
+			const finished = new Map<string, string>();
 			let refused = 0;
 			let alive = true;
 			let number = 0;
@@ -115,7 +128,7 @@ export const overspend: Scenario = {
 					plan.fate === "good" &&
 					typeof call === "string"
 				)
-					finished.set(call, { plan, answer });
+					finished.set(call, user);
 				return answer;
 			}
 			async function load(): Promise<void> {
@@ -160,9 +173,13 @@ export const overspend: Scenario = {
 				upstream.received.length <= books.held.length,
 				"More calls reached the vendor than were held for",
 			);
-			for (const [call, { plan }] of finished) {
+			for (const [call, user] of finished) {
 				const [one] = books.resolved.get(call) ?? [];
-				mustEqual(one?.data.amount, trueCost(plan), `The charge for ${call}`);
+				mustEqual(
+					one?.data.amount,
+					trueCost(served.get(user) as number),
+					`The charge for ${call}`,
+				);
 			}
 			return `${books.held.length} held, ${finished.size} finished and exact, ${refused} refused, spent ${books.account.spent} of ${granted}`;
 		} finally {
@@ -192,7 +209,7 @@ export const falseRefusals: Scenario = {
 				fate: random.chance(0.9) ? "good" : "error",
 			};
 			plans.set(`call-${index}`, plan);
-			if (plan.fate === "good") spend += trueCost(plan);
+			if (plan.fate === "good") spend += trueCost(plan.output);
 			largest = Math.max(largest, limit);
 		}
 		const upstream = await startVendor(plans);

@@ -496,6 +496,10 @@ async function papers() {
 
 const { exported, note, proof } = await papers();
 
+function eventsOf(text: string): readonly string[] {
+	return text.split(/\r?\n/).slice(1, 13);
+}
+
 async function checkImport(text: string): Promise<void> {
 	const log = memoryEventLog();
 	try {
@@ -507,12 +511,8 @@ async function checkImport(text: string): Promise<void> {
 			keys: trust.keys,
 			lineLimit: 10_000,
 		});
-		// Only what was exported is taken: a line's end is all that may differ.
-		mustEqual(
-			text.replaceAll("\r\n", "\n").trimEnd(),
-			exported.trimEnd(),
-			"What was imported",
-		);
+		// Of the header only what is known counts; the events are those that were exported, to the byte.
+		mustEqual(eventsOf(text), eventsOf(exported), "What was imported");
 		mustEqual(size, 12, "Events imported");
 	} catch (fault) {
 		if (!(fault instanceof Fault)) throw fault;

@@ -118,6 +118,42 @@ describe("the members of an object", () => {
 		);
 	});
 
+	it("hold long strings, which are read four bytes at once, to the same rules", () => {
+		const odd = fc.constantFrom(
+			"",
+			'"',
+			"\\",
+			"\\n",
+			"\\u12",
+			"\\x",
+			"\u0000",
+			"\u001f",
+			"\n",
+			"\u007f",
+			"é",
+			"\u{1f980}",
+			"!",
+			"#",
+		);
+		const run = fc.tuple(fc.nat({ max: 700 }), fc.constantFrom("a", " ", "ÿ"));
+		fc.assert(
+			fc.property(
+				fc.array(fc.tuple(run, odd), { minLength: 1, maxLength: 4 }),
+				fc.nat({ max: 7 }),
+				(parts, before) => {
+					const text = `{"a":"${parts.map(([[count, plain], special]) => plain.repeat(count) + special).join("")}"}`;
+					// Bytes start anywhere in memory.
+					const memory = Buffer.from("-".repeat(before) + text);
+					const scan = scanMembers(memory.subarray(before), 0, 128);
+					const whole =
+						typeof scan === "object" && scan.end === memory.length - before;
+					expect([text, whole]).toEqual([text, parses(text)]);
+				},
+			),
+			{ numRuns: 3_000 },
+		);
+	});
+
 	it("are changed in place, all at once", () => {
 		const bytes = Buffer.from('{"a":1,"b":"é","c":3}');
 		expect(

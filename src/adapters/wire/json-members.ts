@@ -155,11 +155,11 @@ export function skipSpace(bytes: Buffer, at: number): number {
 export function stringEnd(bytes: Buffer, from: number): number {
 	const length = bytes.length;
 	let at = from;
-	const soon = Math.min(length, from + longString);
+	let long = from + longString;
 	while (at < length) {
 		const byte = bytes[at++] as number;
 		if (byte > quote && byte !== backslash) {
-			if (at === soon && at < length) at = plainUntil(bytes, at);
+			if (at === long) at = plainUntil(bytes, at);
 			continue;
 		}
 		if (byte === quote) return at;
@@ -172,6 +172,7 @@ export function stringEnd(bytes: Buffer, from: number): number {
 			} else if (!isEscape(escaped)) {
 				return malformed;
 			}
+			long = at + longString;
 		}
 	}
 	return malformed;

@@ -18,6 +18,9 @@ if (words.length === 1 && (words[0] === "--version" || words[0] === "-V")) {
 	// A program of its own, that starts without the libraries of the others.
 	const { main } = await import("../sync-check/main.ts");
 	await main(words.slice(1));
+} else if (words[0] === "help" && words[1] === "sync-check") {
+	const { main } = await import("../sync-check/main.ts");
+	await main(["--help"]);
 } else {
 	const { runCli } = await import("./program.ts");
 	process.exitCode = await runCli(words, {

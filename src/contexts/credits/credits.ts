@@ -5,7 +5,7 @@ import type {
 	KeyedDraft,
 } from "../../kernel/decider.ts";
 import type { DomainEvent, JsonObject } from "../../kernel/event.ts";
-import type { MicroCredits } from "../../kernel/money.ts";
+import { formatCredits, type MicroCredits } from "../../kernel/money.ts";
 import { Fault, refuse } from "../../kernel/outcome.ts";
 import { dayOf, monthOf } from "./calendar.ts";
 import {
@@ -24,6 +24,7 @@ import {
 import { allowsModel, whyUnusable } from "./keys.ts";
 import {
 	available,
+	type CapWindow,
 	leftUnder,
 	limitsOn,
 	requestCap,
@@ -594,22 +595,26 @@ function whyNoRoom(
 	if (!limit || limit.window === "balance") {
 		return refuse(
 			"credits/insufficient",
-			`The account's credits do not cover this call. ${advice}`,
+			`This call needs ${formatCredits(amount)} credits, and ${formatCredits(numbers.available)} are available${heldBy(account)}. ${advice}`,
 			{
 				account: account.id,
 				...numbers,
 			},
 		);
 	}
+	const left = Math.max(0, leftUnder(limit).now);
 	return refuse(
 		"credits/cap-exceeded",
 		limit.window === "request"
-			? `This call would cost more than the ${limit.of} allows a single call. Ask for less, or raise the cap.`
-			: `The ${limit.of}'s cap (${limit.window}) does not cover this call. ${
-					waitable ? advice : "Raise the cap, or wait until it begins anew."
+			? `This call needs ${formatCredits(amount)} credits, and the ${limit.of} allows a single call ${formatCredits(limit.cap)}. Ask for less, or raise the cap.`
+			: `This call needs ${formatCredits(amount)} credits, and the ${limit.of}'s cap ${windowNames[limit.window]} of ${formatCredits(limit.cap)} leaves ${formatCredits(left)}${heldBy(account)}. ${
+					waitable
+						? advice
+						: `Raise the cap${limit.resetsAt === undefined ? "" : ", or wait until it begins anew"}.`
 				}`,
 		{
 			...numbers,
+			available: Math.min(numbers.available, left),
 			of: limit.of,
 			id: limit.of === "key" ? key?.id : account.id,
 			window: limit.window,
@@ -620,6 +625,20 @@ function whyNoRoom(
 		},
 	);
 }
+
+/** "; 0.42 are held by 3 calls in flight". */
+function heldBy({ held, holds }: Account): string {
+	return holds.size === 0
+		? ""
+		: `; ${formatCredits(held)} are held by ${holds.size === 1 ? "a call" : `${holds.size} calls`} in flight`;
+}
+
+const windowNames: Readonly<Record<CapWindow, string>> = {
+	total: "in all",
+	day: "a day",
+	month: "a month",
+	request: "a call",
+};
 
 function settle(
 	command: Ask<"settle">,

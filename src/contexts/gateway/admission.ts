@@ -108,7 +108,12 @@ export async function prepare(
 			key: key.id,
 			amount: sized.value.amount,
 			atLeast: sized.value.atLeast,
-			expires: now + tools.timeouts.total + tools.holds.wait + holdGrace,
+			// Holds are decided in the log's time: a clock that was set back must not make them due at once.
+			expires:
+				Math.max(now, tools.head.time()) +
+				tools.timeouts.total +
+				tools.holds.wait +
+				holdGrace,
 			holder: tools.holder,
 			substrate: substrate.id,
 			model: asked.model,

@@ -35,13 +35,24 @@ interface Exchange {
 	readonly started: number;
 	/** The client has left. */
 	gone: boolean;
+	readonly carried: Carried;
+}
+
+/**
+ * What is known of a call that is carried out here. Emptied when the call ends: a map that grows and
+ * shrinks leaves old tables behind, and while the collector has not yet seen that those are dead,
+ * they keep whatever their entries led to.
+ */
+interface Carried {
+	flight: Flight | undefined;
+	done: Promise<void> | undefined;
 }
 
 export function openCalls(tools: CallTools): Calls {
 	const { clock, metrics, resolutions } = tools;
-	const flights = new Map<string, Flight>();
-	/** From the hold on, a call ends by itself within its timeouts: stopping waits for these. */
-	const carried = new Map<string, Promise<void>>();
+	/** From before the hold on. Such a call ends by itself within its timeouts: stopping waits for these. */
+	const carried = new Map<string, Carried>();
+	let inFlight = 0;
 	let stopped = false;
 
 	function whyNot(exchange: Exchange): Refusal | undefined {
@@ -63,21 +74,23 @@ export function openCalls(tools: CallTools): Calls {
 			call: `call_${tools.chance.id()}`,
 			started: clock.now(),
 			gone: false,
+			carried: { flight: undefined, done: undefined },
 		};
 		const { call } = exchange;
 		response.onGone(() => {
 			exchange.gone = true;
-			flights.get(call)?.clientGone();
+			exchange.carried.flight?.clientGone();
 		});
 		try {
 			const prepared = await prepare(tools, wire, operation, request, call);
 			if (!prepared.ok) return answerRefusal(exchange, prepared.error);
-			const carrying = carryOut(exchange, prepared.value);
-			carried.set(call, carrying);
-			await carrying;
+			carried.set(call, exchange.carried);
+			exchange.carried.done = carryOut(exchange, prepared.value);
+			await exchange.carried.done;
 		} catch (fault) {
 			answerFault(exchange, fault);
 		} finally {
+			exchange.carried.done = undefined;
 			carried.delete(call);
 		}
 	}
@@ -107,7 +120,8 @@ export function openCalls(tools: CallTools): Calls {
 				admitted.value,
 				started,
 			);
-			flights.set(call, flight);
+			exchange.carried.flight = flight;
+			inFlight++;
 			await flight.done;
 		} catch (fault) {
 			// Ours, and before anything was sent. Whether the hold was recorded, the state knows.
@@ -119,7 +133,8 @@ export function openCalls(tools: CallTools): Calls {
 				);
 			answerFault(exchange, fault);
 		} finally {
-			flights.delete(call);
+			if (exchange.carried.flight) inFlight--;
+			exchange.carried.flight = undefined;
 		}
 	}
 
@@ -157,14 +172,15 @@ export function openCalls(tools: CallTools): Calls {
 	}
 
 	return {
-		inFlight: () => flights.size,
+		inFlight: () => inFlight,
 		carries: (call) => carried.has(call) || resolutions.waits(call),
 		serve,
 		async stop() {
 			stopped = true;
 			tools.queue.close();
-			for (const flight of flights.values()) flight.stop();
-			await Promise.all(carried.values());
+			const under = [...carried.values()];
+			for (const { flight } of under) flight?.stop();
+			await Promise.all(under.map(({ done }) => done));
 			await resolutions.close();
 		},
 	};

@@ -831,3 +831,17 @@ describe("idempotency keys", () => {
 		expect(bench.account()).toMatchObject({ spent: 20, held: 0 });
 	});
 });
+
+describe("a clock that was set back by days", () => {
+	it("stops no call", async () => {
+		const bench = await openTestGateway();
+		bench.clock.jump(-3 * 86_400_000);
+		const { call, upstream } = await bench.called();
+		upstream.head(200, { "content-type": "application/json" });
+		for (const piece of ["t:hello", "u:10,5", "d"]) upstream.data(piece);
+		upstream.end();
+		await call.done;
+		expect(call.status).toBe(200);
+		expect(bench.account()).toMatchObject({ spent: 20, held: 0 });
+	});
+});

@@ -58,7 +58,8 @@ export function openMetrics(): Metrics {
 			known = new Map();
 			all.set(name, known);
 		}
-		const key = Object.values(labels).join("\n");
+		let key = "";
+		for (const label in labels) key += `${labels[label]}\n`;
 		let one = known.get(key);
 		if (one === undefined && known.size < seriesPerName) {
 			one = make(labelText(labels));
@@ -85,8 +86,10 @@ export function openMetrics(): Metrics {
 			if (!histogram) return;
 			histogram.sum += milliseconds;
 			histogram.count++;
-			const index = bounds.findIndex((bound) => milliseconds <= bound);
-			if (index >= 0) (histogram.counts[index] as number)++;
+			let index = 0;
+			while (index < bounds.length && milliseconds > (bounds[index] as number))
+				index++;
+			if (index < bounds.length) (histogram.counts[index] as number)++;
 		},
 		gauge(name, text, read) {
 			gauges.set(name, { help: text, read });

@@ -39,7 +39,7 @@ export async function recoverHolds(
 	const released = orphans.filter((_, index) => outcomes[index]?.ok);
 	if (released.length > 0)
 		report(
-			`${released.length} call(s) were in flight when an earlier run ended; their holds were released.`,
+			`In flight when an earlier run ended: ${released.length === 1 ? "1 call, whose hold was released" : `${released.length} calls, whose holds were released`}.`,
 		);
 	return released;
 }

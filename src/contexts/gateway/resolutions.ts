@@ -83,7 +83,7 @@ export function openResolutions(options: {
 			await attemptAll();
 			if (waiting.size > 0)
 				report(
-					`The log did not take how ${waiting.size} call(s) ended: ${[...waiting.keys()].join(", ")}. Their holds are released at the next start.`,
+					`The log did not take how these calls ended: ${[...waiting.keys()].join(", ")}. Their holds are released at the next start.`,
 				);
 		},
 	};

@@ -31,6 +31,12 @@ export function respond(
 
 /** A client that lacks credits is told which command gives them: enough for this call, in whole credits. */
 function howToTopUp(refusal: Refusal): Refusal {
+	if (refusal.code === "credits/cap-exceeded") {
+		const { of, id } = refusal.details as { of: string; id: string };
+		const topUp =
+			of === "key" ? `dos key caps ${id}` : `dos credits caps --account ${id}`;
+		return { ...refusal, details: { ...refusal.details, topUp } };
+	}
 	if (refusal.code !== "credits/insufficient") return refusal;
 	const { account, needed, available } = refusal.details as {
 		account: string;

@@ -15,6 +15,8 @@ export interface SizingState {
 type Sample = readonly [bytes: number, input: number, output: number];
 
 const samplesKept = 32;
+/** Where the outputs of one pair are sorted: used within one turn, then free again. */
+const sortable = new Float64Array(samplesKept);
 const pairsKept = 5_000;
 
 /** Folds settlements; takes no commands. */
@@ -84,8 +86,9 @@ export function expect(
 		};
 	}
 	let input = 0;
-	const outputs = new Float64Array(samples.length);
-	for (const [index, [bytes, tokens, output]] of samples.entries()) {
+	const outputs = sortable.subarray(0, samples.length);
+	for (let index = 0; index < samples.length; index++) {
+		const [bytes, tokens, output] = samples[index] as Sample;
 		input = Math.max(input, Math.ceil((inputBytes * tokens) / bytes));
 		outputs[index] = output;
 	}

@@ -54,6 +54,8 @@ export interface Head<D extends Deciders> {
 	state<Name extends keyof D & string>(name: Name): Readonly<StateOf<D[Name]>>;
 	/** Position of the newest event folded here. */
 	position(): number;
+	/** Its time: what is decided next is decided at this time or later, also when the clock was set back. */
+	time(): number;
 	/** Folds what other processes appended. Cheap when they appended nothing. */
 	refresh(): Promise<void>;
 	/** Hears of every event folded here after its commit, in order. The returned function ends it. */
@@ -417,6 +419,7 @@ export async function openHead<D extends Deciders>(
 		},
 		state: (name) => states.get(name) as never,
 		position: () => folded.position,
+		time: () => folded.time,
 		async refresh() {
 			const tip = await log.tip();
 			if (tip.position > folded.position || !trusted)

@@ -75,6 +75,13 @@ export async function start(
 					{ url: reached, vendors: on, ...(first && { setUp: first }) },
 					() => welcome(session, reached, on, first),
 				);
+				for (const { vendor, on, whyNot } of studio.vendors) {
+					const settings = config.vendors[vendor.id];
+					if (!on && settings && settings.enabled !== false)
+						session.note(
+							`${errorStyle.yellow("warning:")} ${vendor.id} has settings and is off: ${whyNot}`,
+						);
+				}
 				await signals.next();
 				withdraw();
 				let said = -1;
