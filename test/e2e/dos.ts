@@ -49,6 +49,11 @@ export function openDos(
 	const folder = mkdtempSync(join(options.within ?? tmpdir(), "dos-e2e-"));
 	const home = join(folder, "home");
 	const running = new Set<ChildProcessWithoutNullStreams>();
+	// A test process that ends before its time leaves no server behind.
+	const killAll = (): void => {
+		for (const child of running) child.kill("SIGKILL");
+	};
+	process.once("exit", killAll);
 
 	function launch(
 		words: readonly string[],
@@ -124,6 +129,7 @@ export function openDos(
 					await closed;
 				}),
 			);
+			process.off("exit", killAll);
 			rmSync(folder, { recursive: true, force: true });
 		},
 	};

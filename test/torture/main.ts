@@ -27,6 +27,9 @@ const scenarios: readonly Scenario[] = [
 	falseRefusals,
 ];
 
+/** Milliseconds that one case may take. */
+const longestCase = 180_000;
+
 const { values } = parseArgs({
 	options: {
 		short: { type: "boolean", default: false },
@@ -95,6 +98,13 @@ async function play(
 ): Promise<"held" | "broken" | "skipped"> {
 	const { name } = scenario;
 	const began = performance.now();
+	// No promise lets a case hang; what it started dies with this process.
+	const hanging = setTimeout(() => {
+		console.error(
+			`${name} ${seed}: BROKEN. It hangs: ${longestCase / 1_000} s are over.\n${again(scenario, seed)}`,
+		);
+		process.exit(1);
+	}, longestCase);
 	try {
 		const seen = await scenario.play({
 			seed,
@@ -110,8 +120,14 @@ async function play(
 			return "skipped";
 		}
 		console.error(
-			`${name} ${seed}: BROKEN. ${scenario.promise}\n${fault instanceof Broken ? fault.message : (fault as Error).stack}\nAgain: npm run torture -- --only ${name} --seed ${seed} --rounds 1${values.short ? " --short" : ""}`,
+			`${name} ${seed}: BROKEN. ${scenario.promise}\n${fault instanceof Broken ? fault.message : (fault as Error).stack}\n${again(scenario, seed)}`,
 		);
 		return "broken";
+	} finally {
+		clearTimeout(hanging);
 	}
+}
+
+function again({ name }: Scenario, seed: number): string {
+	return `Again: npm run torture -- --only ${name} --seed ${seed} --rounds 1${values.short ? " --short" : ""}`;
 }
