@@ -3,7 +3,8 @@
  *
  *   node benchmarks/sync-check.ts            4,091 rows (31 MB), then 50,000 files on each side
  *   node benchmarks/sync-check.ts --small    only the first
- *   node benchmarks/sync-check.ts --curve    time and memory up to a million rows as well
+ *   node benchmarks/sync-check.ts --large    only the second
+ *   node benchmarks/sync-check.ts --curve    only time and memory, up to a million rows
  *
  * Every line of a table is measured in turns with the others, so that what else the machine does falls on
  * all of them; the least and the middle of the runs are shown. Ratios are of the middles.
@@ -24,6 +25,8 @@ const root = join(import.meta.dirname, "..");
 const main = join(root, "src/apps/sync-check/main.ts");
 const work = mkdtempSync(join(tmpdir(), "sync-check-bench-"));
 const flags = process.argv.slice(2);
+const wants = (flag: string) =>
+	flags.includes(flag) || (flags.length === 0 && flag !== "--curve");
 
 /** Sizes as in a tree of skills, tools and documents: many small files, few large ones, eleven to a folder. */
 function makeTree(folder: string, files: number, bytes: number): void {
@@ -75,7 +78,7 @@ function compile(): string {
 			),
 		);
 		for (const [, specifier = ""] of text.matchAll(
-			/\b(?:from\s+|import\s*\(\s*|import\s+)"(\.[^"]+)"/g,
+			/\b(?:from\s+|import\s*\(\s*|import\s+|new URL\(\s*)"(\.[^"]+\.ts)"/g,
 		))
 			follow(join(path, "..", specifier));
 	};
@@ -172,16 +175,22 @@ const runtimes = () => {
 	];
 };
 
-function memoryOf(folder: string, command: readonly string[]): number {
+/** Milliseconds of all cores, and megabytes at the most. */
+function usageOf(
+	folder: string,
+	command: readonly string[],
+): { readonly cpu: number; readonly memory: number } {
 	const ran = spawnSync(
 		"/usr/bin/time",
-		["-f", "%M", ...command, "--summary"],
-		{
-			cwd: folder,
-			encoding: "utf8",
-		},
+		["-f", "%M %U %S", ...command, "--summary"],
+		{ cwd: folder, encoding: "utf8" },
 	);
-	return Number(ran.stderr.trim().split("\n").at(-1)) / 1_024;
+	const [kilobytes = 0, user = 0, system = 0] = (
+		ran.stderr.trim().split("\n").at(-1) ?? ""
+	)
+		.split(" ")
+		.map(Number);
+	return { cpu: 1_000 * (user + system), memory: kilobytes / 1_024 };
 }
 
 try {
@@ -190,43 +199,46 @@ try {
 	);
 	const programs = runtimes();
 
-	const small = join(work, "small");
-	makeTree(small, 4_091, 15_500_000);
-	settle();
-	const forget = () =>
-		rmSync(join(small, ".dos-sync"), { recursive: true, force: true });
-	show(
-		"4,091 rows, 31 MB, cold (target: under 250 ms)",
-		measure(
-			small,
-			programs.map(({ name, command }) => ({
-				name,
-				command: [...command, "--summary"],
-				before: forget,
-			})),
-			7,
-		),
-	);
-	show(
-		"4,091 rows, 31 MB, unchanged (target: under 80 ms)",
-		measure(
-			small,
-			[
-				...programs.map(({ name, command }) => ({
+	if (wants("--small")) {
+		const small = join(work, "small");
+		makeTree(small, 4_091, 15_500_000);
+		settle();
+		const forget = () =>
+			rmSync(join(small, ".dos-sync"), { recursive: true, force: true });
+		show(
+			"4,091 rows, 31 MB, cold (target: under 250 ms)",
+			measure(
+				small,
+				programs.map(({ name, command }) => ({
 					name,
 					command: [...command, "--summary"],
+					before: forget,
 				})),
-				{
-					name: "(an empty program on node)",
-					command: [process.execPath, "-e", "0"],
-				},
-				{ name: "(an empty program on bun)", command: ["bun", "-e", "0"] },
-			],
-			15,
-		),
-	);
+				7,
+			),
+		);
+		show(
+			"4,091 rows, 31 MB, unchanged (target: under 80 ms)",
+			measure(
+				small,
+				[
+					...programs.map(({ name, command }) => ({
+						name,
+						command: [...command, "--summary"],
+					})),
+					{
+						name: "(an empty program on node)",
+						command: [process.execPath, "-e", "0"],
+					},
+					{ name: "(an empty program on bun)", command: ["bun", "-e", "0"] },
+				],
+				15,
+			),
+		);
+		rmSync(small, { recursive: true });
+	}
 
-	if (!flags.includes("--small")) {
+	if (wants("--large")) {
 		const large = join(work, "large");
 		makeTree(large, 50_000, 200_000_000);
 		const live = join(large, "live");
@@ -296,31 +308,26 @@ try {
 			for (const { name, command } of chosen) {
 				drop();
 				console.log(
-					`  ${name}: ${memoryOf(large, command).toFixed(0)} MB cold, ${memoryOf(large, command).toFixed(0)} MB unchanged (target: under 150 MB)`,
+					`  ${name}: ${usageOf(large, command).memory.toFixed(0)} MB cold, ${usageOf(large, command).memory.toFixed(0)} MB unchanged (target: under 150 MB)`,
 				);
 			}
 		rmSync(large, { recursive: true });
 	}
 
-	if (flags.includes("--curve")) {
+	if (wants("--curve")) {
 		console.log(
-			"\nrows       cold ms   µs/row   MB     unchanged ms   µs/row   MB",
+			"\nTime of all cores, so that what else the machine does hardly shows.\nrows          cold ms   µs/row     MB   unchanged ms   µs/row     MB",
 		);
-		for (const rows of [10_000, 30_000, 100_000, 300_000, 1_000_000]) {
+		for (const rows of [10_000, 100_000, 1_000_000]) {
 			const folder = join(work, `curve-${rows}`);
 			makeTree(folder, rows, rows * 64);
 			settle();
-			const command = [...(programs[1]?.command ?? []), "--summary"];
-			const once = () =>
-				measure(folder, [{ name: "", command }], 1)[0]?.middle ?? 0;
-			const cold = once();
-			const unchanged = once();
-			const warmMemory = memoryOf(folder, command.slice(0, -1));
-			rmSync(join(folder, ".dos-sync"), { recursive: true });
-			const coldMemory = memoryOf(folder, command.slice(0, -1));
-			console.log(
-				`${String(rows).padEnd(10)} ${cold.toFixed(0).padStart(7)} ${((1_000 * cold) / rows).toFixed(1).padStart(8)} ${coldMemory.toFixed(0).padStart(6)} ${unchanged.toFixed(0).padStart(13)} ${((1_000 * unchanged) / rows).toFixed(1).padStart(8)} ${warmMemory.toFixed(0).padStart(6)}`,
+			const command = programs[1]?.command ?? [];
+			const line = [usageOf(folder, command), usageOf(folder, command)].map(
+				({ cpu, memory }) =>
+					`${cpu.toFixed(0).padStart(10)} ${((1_000 * cpu) / rows).toFixed(1).padStart(8)} ${memory.toFixed(0).padStart(6)}`,
 			);
+			console.log(`${String(rows).padEnd(10)} ${line.join("     ")}`);
 			rmSync(folder, { recursive: true });
 		}
 	}

@@ -1,6 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Fault } from "../kernel/outcome.ts";
-import { type FileTree, kindOf, type Look } from "./file-tree.ts";
+import {
+	blockLength,
+	type FileTree,
+	kindOf,
+	type Look,
+	openBatch,
+	readLook,
+} from "./file-tree.ts";
 
 export interface FileTreeStage {
 	readonly tree: FileTree;
@@ -94,6 +101,86 @@ export function fileTreeReadingContract(
 			expect(missing).toBe("file-tree/missing");
 		});
 
+		it("looks at many as it looks at one, and knows nothing of what is not there", () => {
+			const folders: string[] = [];
+			for (let at = 0; at < blockLength + 3; at++) {
+				const name = `d${String(at).padStart(3, "0")}`;
+				folders.push(name);
+				stage.put(`${name}/one`, "one");
+				stage.put(`${name}/two\n`, "two", at % 2 === 0 ? 0o755 : 0o644);
+			}
+			const read = tree();
+			read.expect(1_000_000);
+			const names = folders.map((name) => [name, "gone", "one", "two\n"]);
+			const [looks] = read.lookAll([
+				{
+					root: folder,
+					blocks: [
+						["", ...names.slice(0, blockLength - 1).flat()].join("\0"),
+						names
+							.slice(blockLength - 1)
+							.flat()
+							.join("\0"),
+					],
+					starts: Int32Array.from([0, ...folders.map((_, at) => at * 3)]),
+					count: folders.length * 3,
+				},
+			]) as [Float64Array];
+			expect(readLook(looks, 0)).toEqual(read.look(folder));
+			for (const [at, name] of folders.entries()) {
+				const seen = [0, 1, 2, 3].map((more) =>
+					readLook(looks, 1 + at * 4 + more),
+				);
+				expect(seen[0]).toEqual(read.look(`${folder}/${name}`));
+				expect(seen[1]?.mode).toBe(0);
+				expect(seen[2]).toEqual(read.look(`${folder}/${name}/one`));
+				expect(seen[3]).toEqual(read.look(`${folder}/${name}/two\n`));
+			}
+		});
+
+		it("digests many as it digests one, old or of this very moment, and nothing through a link", () => {
+			for (let at = 0; at < 150; at++)
+				stage.put(`${at % 7}/${at}`, String(at % 5));
+			stage.putLink("0/link", "0");
+			const read = tree();
+			const mark = read.look(folder);
+			for (const since of [
+				undefined,
+				mark,
+				mark && { ...mark, modified: mark.modified + 1e6 },
+			]) {
+				const batch = openBatch();
+				for (let at = 0; at < 150; at++)
+					batch.add(`${folder}/${at % 7}`, String(at));
+				batch.add(`${folder}/0`, "link");
+				batch.add(`${folder}/0`, "none");
+				batch.add(folder, "0");
+				const { looks, hashes } = read.digestAll(batch.finish(), since);
+				for (let at = 0; at < 150; at++) {
+					const path = `${folder}/${at % 7}/${at}`;
+					const look = readLook(looks, at);
+					expect(look).toEqual(read.look(path));
+					const hash = hashes.subarray(at * 32, at * 32 + 32);
+					expect(
+						Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join(
+							"",
+						),
+					).toBe(read.digest(path, look));
+				}
+				for (const at of [150, 151, 152])
+					expect(readLook(looks, at).mode).toBe(0);
+			}
+		});
+
+		it("tells whether two paths are one file", () => {
+			stage.put("one", "one");
+			stage.put("two", "one");
+			const read = tree();
+			expect(read.isOneFile(`${folder}/one`, `${folder}/one`)).toBe(true);
+			expect(read.isOneFile(`${folder}/one`, `${folder}/two`)).toBe(false);
+			expect(read.isOneFile(`${folder}/one`, `${folder}/none`)).toBe(false);
+		});
+
 		it("keeps text through bytes", () => {
 			const text = "ä€😀\0\n";
 			expect(tree().decode(tree().encode(text))).toBe(text);
@@ -130,6 +217,14 @@ export function fileTreeContract(
 				"file-tree/exists",
 			);
 			expect(text("new")).toBe("one");
+		});
+
+		it("tells that a second name, and a link, is one file with the first", () => {
+			stage.put("file", "one");
+			tree.keep(at("file"), at("kept"));
+			tree.link("file", at("link"));
+			expect(tree.isOneFile(at("file"), at("kept"))).toBe(true);
+			expect(tree.isOneFile(at("link"), at("kept"))).toBe(true);
 		});
 
 		it("adds to the end", () => {

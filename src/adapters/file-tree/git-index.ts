@@ -1,7 +1,19 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { Fault } from "../../kernel/outcome.ts";
-import type { FileTree, Kind, Listed, Look } from "../../ports/file-tree.ts";
+import {
+	eachFile,
+	type FileTree,
+	type Kind,
+	type Listed,
+	type Look,
+	oneByOne,
+} from "../../ports/file-tree.ts";
+
+const objectsAtOnce = 500;
+
+const sha256 = (bytes: Buffer): string =>
+	createHash("sha256").update(bytes).digest("hex");
 
 /**
  * Files as the next commit will hold them: what lies in the repository is read from git's index, what
@@ -13,11 +25,13 @@ export function gitIndexTree(
 ):
 	| { readonly tree: FileTree; readonly changed: readonly string[] }
 	| undefined {
-	const git = (...words: readonly string[]): Buffer =>
+	const ask = (input: string, ...words: readonly string[]): Buffer =>
 		execFileSync("git", ["-C", folder, ...words], {
-			maxBuffer: 1 << 30,
-			stdio: ["ignore", "pipe", "pipe"],
+			maxBuffer: Number.POSITIVE_INFINITY,
+			input,
+			stdio: ["pipe", "pipe", "pipe"],
 		});
+	const git = (...words: readonly string[]): Buffer => ask("", ...words);
 	let root: string;
 	try {
 		root = git("rev-parse", "--show-toplevel").toString().replace(/\n$/, "");
@@ -75,14 +89,42 @@ export function gitIndexTree(
 			: path.startsWith(`${top}/`)
 				? path.slice(top.length + 1)
 				: undefined;
-	const blobs = new Map<string, Buffer>();
-	const bytesOf = (path: string): Buffer => {
+	const bytesOf = (path: string): Buffer =>
+		git("cat-file", "blob", objectOf(path));
+	const objectOf = (path: string): string => {
 		const entry = entries.get(inRepository(path) ?? "");
 		if (!entry)
 			throw new Fault("file-tree/missing", `${path} is not in the index.`);
-		const found =
-			blobs.get(entry.object) ?? git("cat-file", "blob", entry.object);
-		blobs.set(entry.object, found);
+		return entry.object;
+	};
+	/** By object: the same bytes are read once, however many paths hold them. */
+	const hashes = new Map<string, string>();
+	/** Reads many objects with few processes, so many at a time that they fit into memory. */
+	const readObjects = (objects: readonly string[]): void => {
+		for (let at = 0; at < objects.length; at += objectsAtOnce) {
+			const wanted = objects.slice(at, at + objectsAtOnce);
+			const output = ask(`${wanted.join("\n")}\n`, "cat-file", "--batch");
+			let start = 0;
+			for (const object of wanted) {
+				const end = output.indexOf(10, start);
+				const size = Number(
+					/ blob (\d+)$/.exec(output.toString("latin1", start, end))?.[1],
+				);
+				// One that is not there is asked for alone, and says so.
+				if (Number.isNaN(size)) {
+					start = end + 1;
+					continue;
+				}
+				hashes.set(object, sha256(output.subarray(end + 1, end + 1 + size)));
+				start = end + 1 + size + 1;
+			}
+		}
+	};
+	const digest = (path: string, look: Look): string => {
+		if (inRepository(path) === undefined) return tree.digest(path, look);
+		const object = objectOf(path);
+		const found = hashes.get(object) ?? sha256(bytesOf(path));
+		hashes.set(object, found);
 		return found;
 	};
 	const lookIn = (path: string): Look | undefined => {
@@ -95,16 +137,22 @@ export function gitIndexTree(
 					? entry.mode | 0o777
 					: entry.mode
 				: 0o040755,
-			size: 0n,
-			modified: 0n,
-			changed: 0n,
+			size: 0,
+			modified: 0,
+			changed: 0,
 			// Every path is a file of its own here, whatever the disk says.
-			inode: BigInt(
-				`0x${createHash("sha256").update(path).digest("hex").slice(0, 15)}`,
+			inode: Number.parseInt(
+				createHash("sha256").update(path).digest("hex").slice(0, 13),
+				16,
 			),
-			device: -1n,
+			device: -1,
 		};
 	};
+	const look = (path: string): Look | undefined => {
+		const inside = inRepository(path);
+		return inside === undefined ? tree.look(path) : lookIn(inside);
+	};
+	const batches = oneByOne({ look, digest });
 	const readOnly = (): never => {
 		throw new Fault(
 			"file-tree/denied",
@@ -115,10 +163,7 @@ export function gitIndexTree(
 		changed,
 		tree: {
 			...tree,
-			look(path) {
-				const inside = inRepository(path);
-				return inside === undefined ? tree.look(path) : lookIn(inside);
-			},
+			look,
 			lookThrough(path) {
 				const inside = inRepository(path);
 				return inside === undefined ? tree.lookThrough(path) : lookIn(inside);
@@ -144,10 +189,25 @@ export function gitIndexTree(
 					? tree.read(path)
 					: bytesOf(path);
 			},
-			digest(path, look) {
-				return inRepository(path) === undefined
-					? tree.digest(path, look)
-					: createHash("sha256").update(bytesOf(path)).digest("hex");
+			digest,
+			isOneFile: (path, other) =>
+				inRepository(path) === undefined && inRepository(other) === undefined
+					? tree.isOneFile(path, other)
+					: path === other,
+			lookAll: batches.lookAll,
+			expect() {},
+			digestAll(batch, mark) {
+				const objects = new Set<string>();
+				for (const block of batch.blocks.keys())
+					eachFile(batch, block, (from, name) => {
+						const inside = inRepository(`${from}/${name}`);
+						if (inside === undefined) return;
+						const object = entries.get(inside)?.object;
+						if (object !== undefined && !hashes.has(object))
+							objects.add(object);
+					});
+				readObjects([...objects]);
+				return batches.digestAll(batch, mark);
 			},
 			write: readOnly,
 			append: readOnly,

@@ -1,27 +1,39 @@
+import { isAscii } from "node:buffer";
 import * as fs from "node:fs";
 import { Fault } from "../../kernel/outcome.ts";
 import type { FileTree, Kind, Listed, Look } from "../../ports/file-tree.ts";
+import { openBatches } from "./batch.ts";
+import {
+	asLook,
+	blockSize,
+	hashing,
+	openForReading,
+	openReader,
+} from "./reader.ts";
 
-/** The files of this machine. */
-export function nodeFileTree(): FileTree {
+/** The files of this machine. `helpers` forces how many threads help with a batch. */
+export function nodeFileTree(helpers?: number): FileTree {
 	/** Read into again and again: most files fit, larger ones pass through it in pieces. */
 	let shared: Buffer | undefined;
 	const block = () => {
 		shared ??= Buffer.allocUnsafeSlow(blockSize);
 		return shared;
 	};
-	const digester = openDigester();
+	const reader = openReader();
+	const batches = openBatches(helpers);
 	return {
 		look(path) {
 			try {
-				return asLook(fs.lstatSync(native(path), quietly));
+				const stats = fs.lstatSync(native(path), quietly);
+				return stats && asLook(stats);
 			} catch (thrown) {
 				return asNothing(thrown, path);
 			}
 		},
 		lookThrough(path) {
 			try {
-				return asLook(fs.statSync(native(path), quietly));
+				const stats = fs.statSync(native(path), quietly);
+				return stats && asLook(stats);
 			} catch (thrown) {
 				// Links that lead in a circle lead nowhere.
 				if ((thrown as NodeJS.ErrnoException).code === "ELOOP")
@@ -65,17 +77,34 @@ export function nodeFileTree(): FileTree {
 			return guard(path, () => {
 				const file = fs.openSync(native(path), openForReading);
 				try {
-					const digest = digester(file, look.size);
-					const after = asLook(fs.fstatSync(file, { bigint: true }));
-					if (!after || !isSame(after, look)) throw changing(path);
-					return digest;
+					const { hash, length } = reader(file);
+					const after = asLook(fs.fstatSync(file));
+					if (!isSame(after, look) || length !== look.size)
+						throw changing(path);
+					return hash.toString("hex");
 				} finally {
 					fs.closeSync(file);
 				}
 			});
 		},
-		decode: (bytes) =>
-			Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString(),
+		isOneFile(path, other) {
+			return guard(path, () => {
+				const [left, right] = [path, other].map((one) =>
+					fs.statSync(native(one), { bigint: true, throwIfNoEntry: false }),
+				);
+				return (
+					left !== undefined &&
+					left.ino === right?.ino &&
+					left.dev === right.dev
+				);
+			});
+		},
+		...batches,
+		decode(bytes) {
+			const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+			// Ten times as fast, and most text is no more than that.
+			return isAscii(all) ? all.toString("latin1") : all.toString();
+		},
 		encode: (text) => Buffer.from(text),
 
 		write(path, bytes, permissions, durable = true) {
@@ -159,33 +188,7 @@ export function nodeFileTree(): FileTree {
 	};
 }
 
-/** A run in which nothing changed hashes nothing, and does not wait for the library to load. */
-let crypto: typeof import("node:crypto") | undefined;
-function hashing(): typeof import("node:crypto") {
-	crypto ??= process.getBuiltinModule("node:crypto");
-	return crypto;
-}
-
-const quietly = { bigint: true, throwIfNoEntry: false } as const;
-
-/** Never waits for a writer when something became a pipe, and never reads through a link that took a file's place. */
-const openForReading =
-	fs.constants.O_RDONLY |
-	(fs.constants.O_NOFOLLOW ?? 0) |
-	(fs.constants.O_NONBLOCK ?? 0);
-
-function asLook(stats: fs.BigIntStats | undefined): Look | undefined {
-	return (
-		stats && {
-			mode: Number(stats.mode),
-			size: stats.size,
-			modified: stats.mtimeNs,
-			changed: stats.ctimeNs,
-			inode: stats.ino,
-			device: stats.dev,
-		}
-	);
-}
+const quietly = { throwIfNoEntry: false } as const;
 
 /** A folder on the way that is none is no fault: then nothing stands there. */
 function asNothing(thrown: unknown, path: string): undefined {
@@ -199,43 +202,6 @@ function isSame(left: Look, right: Look): boolean {
 		left.changed === right.changed &&
 		left.inode === right.inode
 	);
-}
-
-const blockSize = 1 << 20;
-
-/**
- * Hashes open files. A source and its copy are read one after the other and are mostly equal: bytes that
- * are those of the file before have its hash, which costs a comparison instead of a digest.
- */
-function openDigester(): (file: number, size: bigint) => string {
-	let current = Buffer.alloc(0);
-	let before = Buffer.alloc(0);
-	let beforeLength = -1;
-	let beforeHash = "";
-	return (file, size) => {
-		if (current.length === 0) {
-			current = Buffer.allocUnsafeSlow(blockSize);
-			before = Buffer.allocUnsafeSlow(blockSize);
-		}
-		let read = fs.readSync(file, current, 0, blockSize, null);
-		if (read < blockSize && BigInt(read) >= size) {
-			const bytes = current.subarray(0, read);
-			if (
-				read !== beforeLength ||
-				!bytes.equals(before.subarray(0, beforeLength))
-			)
-				beforeHash = hashing().hash("sha256", bytes, "hex");
-			beforeLength = read;
-			[current, before] = [before, current];
-			return beforeHash;
-		}
-		const digest = hashing().createHash("sha256");
-		while (read > 0) {
-			digest.update(current.subarray(0, read));
-			read = fs.readSync(file, current, 0, blockSize, null);
-		}
-		return digest.digest("hex");
-	};
 }
 
 function copyFile(

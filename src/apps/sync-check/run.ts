@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import {
@@ -81,8 +82,12 @@ async function run(
 	complain: Complain,
 ): Promise<number> {
 	if (read.command === "schema") {
-		const { manifestSchema } = await import("./schema.ts");
-		streams.out.write(`${JSON.stringify(manifestSchema, undefined, 2)}\n`);
+		// The file that editors are pointed at: there is no second one to keep equal.
+		const file = new URL(
+			"../../../docs/schemas/dos-sync-manifest.schema.json",
+			import.meta.url,
+		);
+		streams.out.write(readFileSync(file, "utf8"));
 		return inSync;
 	}
 	const session: Session = {

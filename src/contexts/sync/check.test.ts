@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFileTree } from "../../adapters/file-tree/node.ts";
 import { Fault } from "../../kernel/outcome.ts";
-import type { FileTree } from "../../ports/file-tree.ts";
+import { type FileTree, oneByOne } from "../../ports/file-tree.ts";
 import { openPlayground, type Playground } from "./sync.testing.ts";
 
 const node = nodeFileTree();
@@ -14,50 +14,47 @@ beforeEach(() => {
 });
 afterEach(() => ground.end());
 
+/** The same files, read in another way. */
+function reading(digest: FileTree["digest"]): FileTree {
+	return { ...node, digest, ...oneByOne({ look: node.look, digest }) };
+}
+
 const denied = (path: string) => new Fault("file-tree/denied", `${path}: no`);
 
 describe("what goes wrong is a row, and the others go on", () => {
 	it("a file that may not be read, or never holds still", () => {
 		for (const code of ["file-tree/denied", "file-tree/changing"]) {
 			let tries = 0;
-			const tree: FileTree = {
-				...node,
-				digest(path, look) {
-					if (!path.endsWith("b/f")) return node.digest(path, look);
-					tries++;
-					throw new Fault(code, "no");
-				},
-			};
+			const tree = reading((path, look) => {
+				if (!path.endsWith("b/f")) return node.digest(path, look);
+				tries++;
+				throw new Fault(code, "no");
+			});
 			expect(ground.statuses({ verify: true }, tree)).toEqual({
 				"b/f": "UNREADABLE",
 				"b/d/g": "SYNCED",
 				"b/d/h": "SYNCED",
 			});
-			expect(tries).toBe(code === "file-tree/changing" ? 3 : 1);
+			// Once with all others, then by itself.
+			expect(tries).toBe(code === "file-tree/changing" ? 4 : 2);
 		}
 	});
 
-	it("a file that holds still at the second look", () => {
+	it("a file that holds still at the third look", () => {
 		let tries = 0;
-		const tree: FileTree = {
-			...node,
-			digest(path, look) {
-				if (path.endsWith("b/f") && tries++ === 0)
-					throw new Fault("file-tree/changing", "still writing");
-				return node.digest(path, look);
-			},
-		};
+		const tree = reading((path, look) => {
+			if (path.endsWith("b/f") && tries++ < 2)
+				throw new Fault("file-tree/changing", "still writing");
+			return node.digest(path, look);
+		});
 		expect(ground.statuses({}, tree)["b/f"]).toBe("SYNCED");
 	});
 
 	it("a file that vanishes between the look and the reading", () => {
-		const tree: FileTree = {
-			...node,
-			digest(path, look) {
-				if (path.endsWith("b/f")) ground.remove("b/f");
-				return node.digest(path, look);
-			},
-		};
+		const tree = reading((path, look) => {
+			if (path.endsWith("b/f")) ground.remove("b/f");
+			return node.digest(path, look);
+		});
 		expect(ground.statuses({}, tree)["b/f"]).toBe("MISSING");
 	});
 
@@ -91,6 +88,7 @@ describe("the memory", () => {
 		const tree: FileTree = {
 			...node,
 			digest: (path) => expect.fail(`reads ${path}`),
+			digestAll: () => expect.fail("reads"),
 			list: (path) => expect.fail(`lists ${path}`),
 			write: (path) => expect.fail(`writes ${path}`),
 		};
@@ -100,13 +98,10 @@ describe("the memory", () => {
 	it("is not believed by --verify", () => {
 		ground.check();
 		let read = 0;
-		const tree: FileTree = {
-			...node,
-			digest(path, look) {
-				read++;
-				return node.digest(path, look);
-			},
-		};
+		const tree = reading((path, look) => {
+			read++;
+			return node.digest(path, look);
+		});
 		ground.check({ verify: true }, tree);
 		expect(read).toBe(6);
 	});
@@ -131,5 +126,106 @@ describe("the memory", () => {
 		ground.check();
 		ground.put("c", "edited");
 		expect(ground.statuses()).toEqual({ c: "EDITED" });
+	});
+});
+
+describe("an artifact that another role is right about", () => {
+	const manifest = (overrides: unknown) => ({
+		version: 2,
+		roles: { live: "live", release: "release", pack: "pack" },
+		canonical: "live",
+		unknown_drift: "overwrite",
+		sets: [
+			{
+				name: "skills",
+				paths: { live: "skills/*", release: "skills/*", pack: "*/src" },
+				renames: { pack: { "long.py": "short.py" } },
+				overrides,
+			},
+		],
+	});
+	const fill = () => {
+		for (const skill of ["Notes", "Sentinel"])
+			for (const [side, path] of [
+				["live", `live/skills/${skill}`],
+				["release", `release/skills/${skill}`],
+				["pack", `pack/${skill}/src`],
+			] as const) {
+				ground.put(`${path}/f`, side);
+				ground.put(`${path}/hooks/h`, side);
+				ground.put(
+					`${path}/${side === "pack" ? "short" : "long"}.py`,
+					`${side} py`,
+				);
+			}
+	};
+	const held = () =>
+		Object.fromEntries(
+			["live/skills/", "release/skills/", "pack/"].flatMap((root) =>
+				["Notes", "Sentinel"].flatMap((skill) => {
+					const at = root === "pack/" ? `pack/${skill}/src` : root + skill;
+					return Object.entries(ground.snapshot(at))
+						.filter(([path]) => !path.endsWith("/"))
+						.map(([path, content]) => [path, content.slice(4)]);
+				}),
+			),
+		);
+
+	it("goes from that role to all others, renames as well, and every row is told once", () => {
+		ground.write(
+			manifest([
+				{ path: "Sentinel/hooks", canonical: "release" },
+				{ path: "Sentinel", canonical: "pack" },
+			]),
+		);
+		fill();
+		const rows = ground.check().rows;
+		expect(rows).toHaveLength(12);
+		expect(new Set(rows.map(({ copy }) => copy.path)).size).toBe(12);
+		expect(ground.fix().failed).toEqual([]);
+		for (const [path, content] of Object.entries(held())) {
+			const right = path.includes("Notes")
+				? "live"
+				: path.includes("hooks")
+					? "release"
+					: "pack";
+			expect(content.split(" ")[0], path).toBe(right);
+		}
+		expect(new Set(Object.values(ground.statuses({ full: true })))).toEqual(
+			new Set(["SYNCED"]),
+		);
+		expect(ground.check({ full: false }).counts.SYNCED).toBe(12);
+		ground.put("pack/Sentinel/src/f", "moved on");
+		expect(ground.statuses()).toMatchObject({
+			"live/skills/Sentinel/f": "STALE",
+			"release/skills/Sentinel/f": "STALE",
+		});
+	});
+
+	it("fits files of a set of one folder too", () => {
+		ground.write({
+			version: 2,
+			roles: { live: "live", release: "release" },
+			canonical: "live",
+			sets: [
+				{
+					name: "s",
+					path: "docs",
+					overrides: [{ path: "*.gen", canonical: "release" }],
+				},
+			],
+		});
+		for (const side of ["live", "release"])
+			for (const name of ["a", "b.gen"])
+				ground.put(`${side}/docs/${name}`, "1");
+		ground.check();
+		ground.put("release/docs/b.gen", "2");
+		ground.put("release/docs/a", "2");
+		ground.put("release/docs/c.gen", "new");
+		expect(ground.statuses()).toEqual({
+			"live/docs/b.gen": "STALE",
+			"live/docs/c.gen": "MISSING",
+			"release/docs/a": "EDITED",
+		});
 	});
 });

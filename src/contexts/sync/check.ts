@@ -1,20 +1,32 @@
 import { Fault } from "../../kernel/outcome.ts";
-import { type FileTree, kindOf, type Look } from "../../ports/file-tree.ts";
+import {
+	type FileTree,
+	kindOf,
+	type Look,
+	openBatch,
+	readLook,
+} from "../../ports/file-tree.ts";
 import { anyOf, type Glob, openGlob } from "./glob.ts";
 import type { Link, Manifest, Side } from "./manifest.ts";
-import { isWithin, nameOf, parentOf, relativeTo } from "./path.ts";
+import { isWithin, join, parentOf, relativeTo } from "./path.ts";
 import {
 	emptyScan,
 	endOfEntries,
-	isSameFile,
-	isUnchanged,
-	lookAt,
+	enter,
+	entryAt,
+	hasHash,
+	hashAt,
+	haveOneHash,
+	isPrivate,
+	lookAgain,
+	lookOf,
+	mayBeOneFile,
 	modeAt,
-	push,
 	put,
 	reasonOf,
 	type Scan,
 	scanTree,
+	setHash,
 } from "./scan.ts";
 import type { Store } from "./store.ts";
 import {
@@ -76,6 +88,8 @@ export interface Check {
 	save(): void;
 }
 
+const filesAtOnce = 8_192;
+
 /** Looks at every row once and says what is known about it. Writes nothing. */
 export function check(options: CheckOptions): Check {
 	const { tree, manifest, store, today } = options;
@@ -87,12 +101,14 @@ export function check(options: CheckOptions): Check {
 	) as Record<Status, number>;
 	const rows: Row[] = [];
 	const scans = new Map<string, Scan>();
+	const agreed = new Map<string, number>();
 	let total = 0;
 	let isFresh = false;
+	let mark: Look | undefined;
 	const fresh = () => {
 		if (isFresh) return;
 		isFresh = true;
-		store.mark();
+		mark = store.mark();
 	};
 
 	function digest(path: string, look: Look): { fact: Fact; look: Look } {
@@ -107,7 +123,7 @@ export function check(options: CheckOptions): Check {
 						kind: "file",
 						hash,
 						permissions: current.mode & 0o777,
-						size: Number(current.size),
+						size: current.size,
 					},
 				};
 			} catch (thrown) {
@@ -133,7 +149,13 @@ export function check(options: CheckOptions): Check {
 
 	/** What stands at an entry of a scan; reads it when its hash is not known. */
 	function factAt(scan: Scan, index: number, path: string): Fact {
-		const mode = modeAt(scan.numbers, index);
+		try {
+			lookIfDeferred(scan, index, path);
+		} catch (thrown) {
+			return { kind: "unreadable", reason: reasonOf(thrown) };
+		}
+		const mode = modeAt(scan.looks, index);
+		if (mode === 0) return { kind: "none" };
 		const kind = kindOf(mode);
 		if (kind === "link") {
 			try {
@@ -144,38 +166,39 @@ export function check(options: CheckOptions): Check {
 		}
 		if (kind !== "file")
 			return { kind: kind === "folder" ? "folder" : "other" };
-		const known = scan.hashes[index] as string;
+		const known = hashAt(scan.hashes, index);
 		if (known !== "")
 			return {
 				kind: "file",
 				hash: known,
 				permissions: mode & 0o777,
-				size: Number(lookAt(scan.numbers, index).size),
+				size: lookOf(scan.looks, index).size,
 			};
-		const { fact, look } = digest(path, lookAt(scan.numbers, index));
-		put(scan.numbers, index, look);
-		if (fact.kind === "file") scan.hashes[index] = fact.hash;
+		const { fact, look } = digest(path, lookOf(scan.looks, index));
+		put(scan.looks, index, look);
+		if (fact.kind === "file") setHash(scan, index, bytesOf(fact.hash), 0);
 		return fact;
 	}
 
-	function leadsTo(path: string, other: string): boolean {
+	/** An entry that was left for a batch, which then knew nothing of it. */
+	function lookIfDeferred(scan: Scan, index: number, path: string): void {
+		if (modeAt(scan.looks, index) !== 0) return;
+		const look = tree.look(path);
+		if (look) put(scan.looks, index, look);
+	}
+
+	function isOneFile(path: string, other: string): boolean {
 		try {
-			const left = tree.lookThrough(path);
-			const right = left && tree.lookThrough(other);
-			return (
-				right !== undefined &&
-				left?.inode === right.inode &&
-				left.device === right.device
-			);
+			return tree.isOneFile(path, other);
 		} catch (thrown) {
 			reasonOf(thrown);
 			return false;
 		}
 	}
 
-	function counted(status: Status): void {
-		counts[status]++;
-		total++;
+	function counted(status: Status, rows = 1): void {
+		counts[status] += rows;
+		total += rows;
 		if ((total & 1023) === 0) options.progress?.(total);
 	}
 
@@ -247,8 +270,8 @@ export function check(options: CheckOptions): Check {
 	const before = remembered?.scans.get("files");
 	let expected = 0;
 	let places: Map<string, number> | undefined;
-	/** Looks at one path and keeps it in the list of single files; its index, or -1 when nothing is there. */
-	function enter(path: string, look: Look): number {
+	/** Keeps one path in the list of single files; gives its index. */
+	function enterFile(path: string, look: Look): number {
 		let at = -1;
 		if (before) {
 			if (before.names[expected] === path) at = expected;
@@ -258,45 +281,45 @@ export function check(options: CheckOptions): Check {
 			}
 			if (at >= 0) expected = at + 1;
 		}
-		files.names.push(path);
-		push(files.numbers, look);
-		files.hashes.push(
-			before && at >= 0 && isUnchanged(before.numbers, at, look)
-				? (before.hashes[at] as string)
-				: "",
-		);
-		return files.names.length - 1;
+		return enter(files, path, look, before, at);
 	}
 
 	const realParents = new Map<string, string | undefined>();
-	/** Why a side may not be looked at: it lies where its root does not reach. */
-	function escapes(side: Side): string | undefined {
-		if (side.root === undefined) return undefined;
-		const parent = parentOf(side.path);
-		if (!realParents.has(parent)) realParents.set(parent, tree.real(parent));
-		const real = realParents.get(parent);
+	const realOf = (path: string): string | undefined => {
+		if (!realParents.has(path)) realParents.set(path, tree.real(path));
+		return realParents.get(path);
+	};
+	/** Why what a path leads to may not be looked at: it lies where the side's root does not reach. */
+	function escapes(side: Side, path: string): string | undefined {
+		// Version 1 has no roots: what is written relative to the manifest stays in its folder.
+		const root = side.root ?? (isWithin(base, side.path) ? base : undefined);
+		// The root itself may be a link: only what is below it may not lead out.
+		if (root === undefined || side.path === root) return undefined;
+		const real = realOf(path);
 		if (real === undefined) return undefined;
-		const inside = [side.root, ...side.outside].some((root) => {
-			if (!realParents.has(root)) realParents.set(root, tree.real(root));
-			const realRoot = realParents.get(root);
-			// The root itself may be a link: only what is below it may not lead out.
-			return (
-				(realRoot !== undefined && isWithin(realRoot, real)) ||
-				side.path === root
-			);
+		const inside = [root, ...side.outside].some((allowed) => {
+			const realRoot = realOf(allowed);
+			return realRoot !== undefined && isWithin(realRoot, real);
 		});
+		const left =
+			side.root === undefined
+				? "the manifest's folder"
+				: `the root of "${side.role}"`;
 		return inside
 			? undefined
-			: `${side.path} leaves the root of "${side.role}" through a link. If that is meant, name it under "allow_outside".`;
+			: `${side.path} leaves ${left} through a link. If that is meant, name it under "allow_outside".`;
 	}
 
-	function lookAtSide(side: Side): {
+	function lookAtSide(
+		side: Side,
+		other: Side,
+	): {
 		readonly look: Look | undefined;
 		readonly isFolder: boolean;
 		readonly problem: string | undefined;
 	} {
 		try {
-			const problem = escapes(side);
+			const problem = escapes(side, parentOf(side.path));
 			if (problem) return { look: undefined, isFolder: false, problem };
 			const look = tree.look(side.path);
 			if (!look) return { look, isFolder: false, problem };
@@ -304,11 +327,14 @@ export function check(options: CheckOptions): Check {
 			if (kind !== "link")
 				return { look, isFolder: kind === "folder", problem };
 			const through = tree.lookThrough(side.path);
-			return {
-				look,
-				isFolder: through !== undefined && kindOf(through.mode) === "folder",
-				problem,
-			};
+			const isFolder =
+				through !== undefined && kindOf(through.mode) === "folder";
+			// A folder is entered through its link; a link to the other side leads nowhere that is not named.
+			if (isFolder && !isOneFile(side.path, other.path)) {
+				const way = escapes(side, side.path);
+				if (way) return { look: undefined, isFolder: false, problem: way };
+			}
+			return { look, isFolder, problem };
 		} catch (thrown) {
 			return { look: undefined, isFolder: false, problem: reasonOf(thrown) };
 		}
@@ -321,14 +347,15 @@ export function check(options: CheckOptions): Check {
 		copy: ReturnType<typeof lookAtSide>,
 	): void {
 		if (options.only && !isWanted(link.source.path, link.copy.path)) return;
+		if (link.speaksFor?.("") === false) return;
 		const same =
 			source.look !== undefined &&
 			copy.look !== undefined &&
 			((source.look.inode === copy.look.inode &&
 				source.look.device === copy.look.device) ||
-				((kindOf(source.look.mode) === "link" ||
-					kindOf(copy.look.mode) === "link") &&
-					leadsTo(link.source.path, link.copy.path)));
+				kindOf(source.look.mode) === "link" ||
+				kindOf(copy.look.mode) === "link") &&
+			isOneFile(link.source.path, link.copy.path);
 		if (same && !options.full) {
 			counted("LINKED");
 			return;
@@ -337,7 +364,7 @@ export function check(options: CheckOptions): Check {
 			if (seen.problem !== undefined)
 				return { kind: "unreadable", reason: seen.problem };
 			if (!seen.look) return { kind: "none" };
-			return factAt(files, enter(side.path, seen.look), side.path);
+			return factAt(files, enterFile(side.path, seen.look), side.path);
 		};
 		const wasFresh = isFresh;
 		const left = factOf(link.source, source);
@@ -384,6 +411,7 @@ export function check(options: CheckOptions): Check {
 		const excluded = globsOf(link.exclude);
 		const included =
 			link.include.length > 0 ? globsOf(link.include) : undefined;
+		const previous = remembered?.scans.get(key);
 		const scan = scanTree({
 			tree,
 			root: side.path,
@@ -391,25 +419,85 @@ export function check(options: CheckOptions): Check {
 			leavesOut: (path, isFolder) =>
 				excluded(path) ||
 				(!isFolder && included !== undefined && !included(path)),
-			previous: remembered?.scans.get(key),
+			previous,
+			again: previous && again.get(previous),
+			defers: true,
 			fresh,
-			seen: () => {},
 		});
 		scans.set(key, scan);
 		return scan;
 	}
 
+	/** Reads whatever has no hash yet in both, a source and its copy one after the other. */
+	function readAhead(link: Link, left: Scan, right: Scan, pairs: Pairs): void {
+		let batch = openBatch();
+		/** Indexes at the source as they are, at the copy below zero. */
+		let entries: number[] = [];
+		let seen = 0;
+		const read = () => {
+			if (entries.length === 0) return;
+			fresh();
+			const { looks, hashes } = tree.digestAll(batch.finish(), mark);
+			for (const [at, entry] of entries.entries()) {
+				const look = readLook(looks, at);
+				if (look.mode === 0) continue;
+				const scan = entry < 0 ? right : left;
+				const index = entry < 0 ? ~entry : entry;
+				put(scan.looks, index, look);
+				setHash(scan, index, hashes, at);
+			}
+			batch = openBatch();
+			entries = [];
+			options.progress?.(total + seen);
+		};
+		const want = (scan: Scan, side: Side, folder: string, index: number) => {
+			const mode = modeAt(scan.looks, index);
+			if (mode !== 0 && kindOf(mode) !== "file") return;
+			batch.add(pathOf(side, folder), scan.names[index] as string);
+			entries.push(scan === left ? index : ~index);
+		};
+		pairs((l, r, scan, folder) => {
+			const isLeftUnread = l >= 0 && !hasHash(left.hashes, l);
+			const isRightUnread = r >= 0 && !hasHash(right.hashes, r);
+			if (!isLeftUnread && !isRightUnread) return;
+			if (isOthers(link, scan, folder, l < 0 ? r : l)) return;
+			if (options.only) {
+				const relative = relativeOf(scan, folder, l < 0 ? r : l);
+				if (
+					!isWanted(pathOf(link.source, relative), pathOf(link.copy, relative))
+				)
+					return;
+			}
+			const below = scan.folders[folder] as string;
+			if (isLeftUnread) want(left, link.source, below, l);
+			if (isRightUnread) want(right, link.copy, below, r);
+			seen++;
+			// A million files are read in pieces that fit into memory, and into a line of progress.
+			if (entries.length >= filesAtOnce) read();
+		});
+		read();
+	}
+
 	function compareFolders(link: Link, linkKey: string): void {
 		const left = scanOf(link.source, link);
 		const right = scanOf(link.copy, link);
-		const rightFolders = new Map(
-			right.folders.map((folder, index) => [folder, index]),
-		);
-		const leftFolders =
-			left.folders.length === right.folders.length &&
-			left.folders.every((folder, index) => right.folders[index] === folder)
-				? rightFolders
-				: new Map(left.folders.map((folder, index) => [folder, index]));
+		if (
+			!options.only &&
+			!options.full &&
+			memory.recorded &&
+			left === remembered?.scans.get(left.key) &&
+			right === remembered.scans.get(right.key)
+		) {
+			// Nothing is as much as a look away from what it was when all of it was in order.
+			const rows = remembered.agreed.get(linkKey);
+			if (rows !== undefined) {
+				agreed.set(linkKey, rows);
+				counted("SYNCED", rows);
+				return;
+			}
+		}
+		const pairs = pairsOf(left, right);
+		readAhead(link, left, right, pairs);
 		const isClaimed = (
 			claims: ReadonlySet<string>,
 			relative: string,
@@ -425,8 +513,16 @@ export function check(options: CheckOptions): Check {
 			link.declared.size === 0 &&
 			!link.linked &&
 			!options.only &&
-			!options.full &&
-			memory.recorded;
+			!options.full;
+		const isOf = (scan: Scan) => {
+			let names: Set<string> | undefined;
+			return (folder: string) => {
+				names ??= new Set(scan.folders);
+				return names.has(folder);
+			};
+		};
+		const isLeftFolder = isOf(left);
+		const isRightFolder = isOf(right);
 
 		const one = (
 			relative: string,
@@ -445,89 +541,66 @@ export function check(options: CheckOptions): Check {
 				scan: Scan,
 				index: number,
 				path: string,
-				folders: ReadonlyMap<string, number>,
+				isFolder: (relative: string) => boolean,
 				claimed: boolean,
 			): Fact => {
 				const problem = problemAt(scan, relative);
 				if (problem !== undefined && !claimed)
 					return { kind: "unreadable", reason: problem };
 				if (index >= 0) return factAt(scan, index, path);
-				return !claimed && folders.has(relative)
+				return !claimed && isFolder(relative)
 					? { kind: "folder" }
 					: { kind: "none" };
 			};
-			let same = false;
-			if (l >= 0 && r >= 0)
-				same =
-					isSameFile(left.numbers, l, right.numbers, r) ||
-					((kindOf(modeAt(left.numbers, l)) === "link") !==
-						(kindOf(modeAt(right.numbers, r)) === "link") &&
-						leadsTo(sourcePath, copyPath));
-			if (same && !options.full && !left.problems.has(relative)) {
-				counted("LINKED");
-				return;
-			}
-			row(
-				link,
-				linkKey,
-				relative,
-				factOf(left, l, sourcePath, leftFolders, sourceClaimed),
-				factOf(right, r, copyPath, rightFolders, copyClaimed),
-				same,
-			);
+			const source = factOf(left, l, sourcePath, isLeftFolder, sourceClaimed);
+			const copy = factOf(right, r, copyPath, isRightFolder, copyClaimed);
+			// Gone since they were listed.
+			if (source.kind === "none" && copy.kind === "none") return;
+			const same =
+				l >= 0 &&
+				r >= 0 &&
+				(mayBeOneFile(left.looks, l, right.looks, r) ||
+					(source.kind === "link") !== (copy.kind === "link")) &&
+				isOneFile(sourcePath, copyPath);
+			row(link, linkKey, relative, source, copy, same);
 		};
 
-		const folderAt = (
-			relative: string,
-			leftFolder: number,
-			rightFolder: number,
-		): void => {
-			let l = leftFolder < 0 ? 0 : (left.starts[leftFolder] as number);
-			const lEnd = leftFolder < 0 ? 0 : endOfEntries(left, leftFolder);
-			let r = rightFolder < 0 ? 0 : (right.starts[rightFolder] as number);
-			const rEnd = rightFolder < 0 ? 0 : endOfEntries(right, rightFolder);
-			const prefix = relative === "" ? "" : `${relative}/`;
-			while (l < lEnd || r < rEnd) {
-				const leftName = l < lEnd ? (left.names[l] as string) : undefined;
-				const rightName = r < rEnd ? (right.names[r] as string) : undefined;
-				if (leftName === rightName) {
-					const known = left.hashes[l] as string;
-					if (
-						plain &&
-						known !== "" &&
-						known === right.hashes[r] &&
-						!isSameFile(left.numbers, l, right.numbers, r) &&
-						modeAt(left.numbers, l) === modeAt(right.numbers, r)
-					)
-						counted("SYNCED");
-					else one(prefix + leftName, l, r);
-					l++;
-					r++;
-				} else if (
-					rightName === undefined ||
-					(leftName !== undefined && leftName < rightName)
-				)
-					one(prefix + leftName, l++, -1);
-				else one(prefix + rightName, -1, r++);
-			}
-		};
-		for (const [index, folder] of left.folders.entries())
-			folderAt(
-				folder,
-				index,
-				right.folders[index] === folder
-					? index
-					: (rightFolders.get(folder) ?? -1),
-			);
-		for (const [index, folder] of right.folders.entries())
-			if (!leftFolders.has(folder)) folderAt(folder, -1, index);
+		let synced = 0;
+		const seen = total;
+		pairs((l, r, scan, folder) => {
+			if (isOthers(link, scan, folder, l < 0 ? r : l)) return;
+			if (
+				plain &&
+				l >= 0 &&
+				r >= 0 &&
+				haveOneHash(left.hashes, l, right.hashes, r) &&
+				modeAt(left.looks, l) === modeAt(right.looks, r) &&
+				!mayBeOneFile(left.looks, l, right.looks, r)
+			) {
+				counted("SYNCED");
+				synced++;
+				const isNew = left.hashes.fresh?.[l] || right.hashes.fresh?.[r];
+				if (isNew || !memory.recorded)
+					memory
+						.bases()
+						.set(linkKey, relativeOf(scan, folder, l), hashAt(left.hashes, l));
+			} else one(relativeOf(scan, folder, l < 0 ? r : l), l, r);
+		});
+
+		if (
+			plain &&
+			synced === total - seen &&
+			left.problems.size + right.problems.size === 0
+		)
+			agreed.set(linkKey, synced);
 
 		// Folders that could not be opened hide what is in them: one row says so.
 		for (const folder of new Set([
 			...left.problems.keys(),
 			...right.problems.keys(),
 		])) {
-			if (isEntry(left, folder) || isEntry(right, folder)) continue;
+			if (entryAt(left, folder) >= 0 || entryAt(right, folder) >= 0) continue;
+			if (link.speaksFor?.(folder) === false) continue;
 			const factOf = (scan: Scan): Fact => {
 				const reason = scan.problems.get(folder);
 				return reason === undefined
@@ -538,13 +611,28 @@ export function check(options: CheckOptions): Check {
 		}
 	}
 
+	/** The earlier scans that this run will ask for again. */
+	function rememberedBelow(
+		wanted: readonly Link[],
+	): readonly { root: string; scan: Scan }[] {
+		const roots = new Set(
+			wanted.flatMap(({ source, copy }) => [source.path, copy.path]),
+		);
+		return [...(remembered?.scans ?? [])].flatMap(([key, scan]) => {
+			if (key === "files") return [];
+			const root = join(base, (JSON.parse(key) as [string])[0]);
+			return roots.has(root) ? [{ root, scan }] : [];
+		});
+	}
+
 	// ---- the run
 
-	for (const link of expandLinks(tree, manifest.links)) {
-		if (!concerns(link)) continue;
+	const links = expandLinks(tree, manifest.links).filter(concerns);
+	const again = lookAgain(tree, rememberedBelow(links));
+	for (const link of links) {
 		const linkKey = keyOf(base, link);
-		const source = lookAtSide(link.source);
-		const copy = lookAtSide(link.copy);
+		const source = lookAtSide(link.source, link.copy);
+		const copy = lookAtSide(link.copy, link.source);
 		const oneFolder =
 			(source.isFolder && (copy.isFolder || !copy.look)) ||
 			(copy.isFolder && !source.look);
@@ -583,9 +671,15 @@ export function check(options: CheckOptions): Check {
 				(memory.cache.scans.size !== kept.size ||
 					[...kept].some(
 						([key, scan]) =>
-							memory.cache?.scans.get(key)?.names.length !== scan.names.length,
+							memory.cache?.scans.get(key)?.looks.length !== scan.looks.length,
 					));
-			memory.save(kept, isFresh || gone);
+			// A run that told every row, or only some, has not found out which links agree.
+			const known =
+				(options.only || options.full) && !isFresh
+					? (memory.cache?.agreed ?? agreed)
+					: agreed;
+			const other = memory.cache?.agreed.size !== known.size;
+			memory.save(kept, known, isFresh || gone || other);
 		},
 	};
 }
@@ -599,17 +693,84 @@ function problemAt(scan: Scan, path: string): string | undefined {
 	}
 }
 
-function isEntry(scan: Scan, path: string): boolean {
-	const folder = scan.folders.indexOf(parentOf(path));
-	if (folder < 0) return false;
-	const name = nameOf(path);
-	for (
-		let at = scan.starts[folder] as number;
-		at < endOfEntries(scan, folder);
-		at++
+/** Calls back for every name either side has: its index on each side, or -1, and a scan and folder that name it. */
+type Pairs = (
+	each: (left: number, right: number, scan: Scan, folder: number) => void,
+) => void;
+
+/** Below both roots. */
+function relativeOf(scan: Scan, folder: number, index: number): string {
+	const name = scan.names[index] as string;
+	const path = scan.folders[folder] as string;
+	return path === "" ? name : `${path}/${name}`;
+}
+
+/** Whether another link speaks for an entry. */
+function isOthers(
+	{ speaksFor }: Link,
+	scan: Scan,
+	folder: number,
+	index: number,
+): boolean {
+	return speaksFor !== undefined && !speaksFor(relativeOf(scan, folder, index));
+}
+
+function pairsOf(left: Scan, right: Scan): Pairs {
+	// Mostly both have the same names in the same order, and then nothing has to be found.
+	if (isSameListing(left, right))
+		return (each) => {
+			for (let folder = 0; folder < left.starts.length; folder++) {
+				const end = endOfEntries(left, folder);
+				for (let at = left.starts[folder] as number; at < end; at++)
+					each(at, at, left, folder);
+			}
+		};
+	const rightFolders = new Map(
+		right.folders.map((folder, index) => [folder, index]),
+	);
+	const leftFolders = new Set(left.folders);
+	return (each) => {
+		const inFolder = (leftFolder: number, rightFolder: number): void => {
+			let l = leftFolder < 0 ? 0 : (left.starts[leftFolder] as number);
+			const lEnd = leftFolder < 0 ? 0 : endOfEntries(left, leftFolder);
+			let r = rightFolder < 0 ? 0 : (right.starts[rightFolder] as number);
+			const rEnd = rightFolder < 0 ? 0 : endOfEntries(right, rightFolder);
+			while (l < lEnd || r < rEnd) {
+				const leftName = l < lEnd ? (left.names[l] as string) : undefined;
+				const rightName = r < rEnd ? (right.names[r] as string) : undefined;
+				if (leftName === rightName) each(l++, r++, left, leftFolder);
+				else if (
+					rightName === undefined ||
+					(leftName !== undefined && leftName < rightName)
+				)
+					each(l++, -1, left, leftFolder);
+				else each(-1, r++, right, rightFolder);
+			}
+		};
+		for (const [index, folder] of left.folders.entries())
+			inFolder(index, rightFolders.get(folder) ?? -1);
+		for (const [index, folder] of right.folders.entries())
+			if (!leftFolders.has(folder)) inFolder(-1, index);
+	};
+}
+
+function isSameListing(left: Scan, right: Scan): boolean {
+	if (
+		left.starts.length !== right.starts.length ||
+		left.looks.length !== right.looks.length
 	)
-		if (scan.names[at] === name) return true;
-	return false;
+		return false;
+	for (let folder = 0; folder < left.starts.length; folder++)
+		if (left.starts[folder] !== right.starts[folder]) return false;
+	const others = right.blocks();
+	return left.blocks().every((block, at) => block === others[at]);
+}
+
+function bytesOf(hash: string): Uint8Array {
+	const bytes = new Uint8Array(32);
+	for (let at = 0; at < 32; at++)
+		bytes[at] = Number.parseInt(hash.slice(at * 2, at * 2 + 2), 16);
+	return bytes;
 }
 
 /** What a link is called in the state, so that the state may move with the tree it is about. */
@@ -655,8 +816,12 @@ export function expandLinks(
 			for (const names of matches(tree, side)) found.add(names.join("/"));
 		return [...found].sort().map((joined) => {
 			const names = joined.split("/");
+			const { speaksFor } = link;
 			return {
 				...link,
+				speaksFor:
+					speaksFor &&
+					((path) => speaksFor(path === "" ? joined : `${joined}/${path}`)),
 				set: `${link.set}/${joined}`,
 				source: { ...link.source, path: fill(link.source, names) },
 				copy: { ...link.copy, path: fill(link.copy, names) },
@@ -684,8 +849,10 @@ function matches(tree: FileTree, side: Side): readonly (readonly string[])[] {
 			if (!look || kindOf(look.mode) !== "folder") return [];
 			return tree
 				.list(path)
-				.filter(({ name }) => fits?.(name) && !name.startsWith(".dos-sync"))
-				.filter(({ name }) => name !== ".git" && name !== "node_modules")
+				.filter(
+					({ name }) =>
+						fits?.(name) && !isPrivate(name) && !name.startsWith(".dos-sync"),
+				)
 				.map(({ name }) => ({
 					path: `${path}/${name}`,
 					names: [...names, captured(part, name)],

@@ -1,5 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import {
+	readdirSync,
+	readFileSync,
+	renameSync,
+	statSync,
+	utimesSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFileTree } from "../../adapters/file-tree/node.ts";
@@ -173,6 +179,32 @@ describe("a fix leaves alone", () => {
 		expect(ground.read("b/stale")).toBe("typed just now");
 	});
 
+	it("what took the place of the copy at the last moment, alike in size and time", () => {
+		openDrifted();
+		const node = nodeFileTree();
+		const meddling: FileTree = {
+			...node,
+			copy(from, to, permissions) {
+				const hash = node.copy(from, to, permissions);
+				if (!to.includes("/b/.dos-sync-")) return hash;
+				const path = join(ground.folder, "b/stale");
+				const { atime, mtime, size } = statSync(path);
+				ground.put("b/other", "x".repeat(size));
+				utimesSync(path, atime, mtime);
+				utimesSync(join(ground.folder, "b/other"), atime, mtime);
+				renameSync(join(ground.folder, "b/other"), path);
+				return hash;
+			},
+		};
+		ground.remove("a/deep");
+		utimesSync(join(ground.folder, "b/stale"), 1_000, 1_000);
+		const { failed } = ground.fix({}, meddling);
+		expect(failed.map(({ reason }) => reason)).toEqual([
+			expect.stringContaining("changed meanwhile"),
+		]);
+		expect(ground.read("b/stale")).toBe("x".repeat("old stale".length));
+	});
+
 	it("what a link leads out of the root", () => {
 		ground = openPlayground({ pairs: [{ a: "a", b: "inside/b/file" }] });
 		ground.put("a", "evil");
@@ -183,8 +215,11 @@ describe("a fix leaves alone", () => {
 		try {
 			outside.put("b/file", "precious");
 			ground.putLink("inside", outside.folder);
-			const { failed } = ground.fix({ force: true });
-			expect(failed[0]?.reason).toContain("allow_outside");
+			// It is not even read.
+			const { status, note } = ground.check().rows[0] ?? {};
+			expect(status).toBe("UNREADABLE");
+			expect(note).toContain("allow_outside");
+			expect(ground.fix({ force: true }).done).toEqual([]);
 			expect(outside.read("b/file")).toBe("precious");
 			ground.write({
 				pairs: [{ a: "a", b: "inside/b/file" }],
@@ -192,6 +227,34 @@ describe("a fix leaves alone", () => {
 			});
 			expect(ground.fix({ force: true }).failed).toEqual([]);
 			expect(outside.read("b/file")).toBe("evil");
+		} finally {
+			outside.end();
+		}
+	});
+
+	it("a folder that is a link out of the manifest's folder, unless it leads to the other side", () => {
+		const outside = openPlayground();
+		try {
+			outside.put("skills/f", "precious");
+			ground = openPlayground({
+				pairs: [
+					{ a: "a", b: "b" },
+					{ a: `${outside.folder}/skills`, b: "linked" },
+				],
+			});
+			ground.put("a/f", "new");
+			ground.putLink("b", `${outside.folder}/skills`);
+			ground.putLink("linked", `${outside.folder}/skills`);
+			expect(ground.statuses()).toEqual({
+				b: "UNREADABLE",
+				"linked/f": "LINKED",
+			});
+			expect(ground.fix({ force: true }).done).toEqual([]);
+			ground.write({
+				pairs: [{ a: "a", b: "b" }],
+				allow_outside: [`${outside.folder}/skills`],
+			});
+			expect(ground.statuses()).toEqual({ "b/f": "DRIFT" });
 		} finally {
 			outside.end();
 		}
@@ -221,23 +284,55 @@ describe("a fix leaves alone", () => {
 		expect(ground.read("z")).toBe("3");
 	});
 
-	it("names that are one on a disk that ignores case", () => {
-		ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
-		ground.put("a/README", "1");
-		ground.put("a/readme", "2");
-		ground.put("b/keep", "k");
-		ground.put("a/keep", "k");
-		const node = nodeFileTree();
-		// Looks as such a disk would look: the swapped name is the same folder.
-		const folding: FileTree = {
-			...node,
-			look: (path) => node.look(path) ?? node.look(path.replace(/\/B$/, "/b")),
-		};
-		const { failed, done } = ground.fix({}, folding);
-		expect(failed.map(({ reason }) => reason)[0]).toContain("one name");
-		expect(done.map(({ path }) => path)).toEqual([`${ground.folder}/b/README`]);
-		expect(ground.fix().failed).toEqual([]);
-	});
+	it.each([
+		["case", (name: string) => name.toLowerCase(), ["README", "readme"], "é"],
+		[
+			"how an accent is encoded",
+			(name: string) => name.normalize("NFC"),
+			["\u00e9", "e\u0301"],
+			"README",
+		],
+	] as const)(
+		"names that are one on a disk that ignores %s",
+		(_, fold, names, other) => {
+			ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
+			for (const name of ["keep", ...names, `${names[1]}-folder/x`])
+				ground.put(`a/${name}`, name);
+			ground.put(`a/${names[0]}-folder/y`, "y");
+			// One under what the other kind of disk ignores.
+			const alike =
+				other === "é" ? ["\u00e9", "e\u0301"] : ["README", "readme"];
+			for (const name of alike) ground.put(`a/other-${name}`, name);
+			ground.put("b/keep", "keep");
+			const node = nodeFileTree();
+			const folding: FileTree = {
+				...node,
+				look(path) {
+					const direct = node.look(path);
+					const folder = path.slice(0, path.lastIndexOf("/"));
+					if (direct || !node.look(folder)) return direct;
+					const found = node
+						.list(folder)
+						.find(({ name }) => fold(`${folder}/${name}`) === fold(path));
+					return found && node.look(`${folder}/${found.name}`);
+				},
+			};
+			const { failed, done } = ground.fix({}, folding);
+			expect(failed.map(({ reason }) => reason)).toEqual([
+				expect.stringContaining("one name"),
+				expect.stringContaining("one name"),
+			]);
+			expect(done.map(({ path }) => path)).toContain(
+				`${ground.folder}/b/${[...names].sort()[0]}`,
+			);
+			for (const name of alike)
+				expect(ground.read(`b/other-${name}`)).toBe(name);
+			expect(ground.fix().failed).toEqual([]);
+			expect(new Set(Object.values(ground.statuses()))).toEqual(
+				new Set(["SYNCED"]),
+			);
+		},
+	);
 
 	it("everything, while another fix is under way; a dead one's lock is taken over", () => {
 		ground = openPlayground(
@@ -253,6 +348,34 @@ describe("a fix leaves alone", () => {
 			expect(() => ground.undo()).not.toThrow();
 		}
 		expect(ground.fix().done).toHaveLength(1);
+	});
+});
+
+describe("what fixes keep", () => {
+	it("goes when it is neither of the last ten nor of the last thirty days", () => {
+		ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
+		ground.put("b", "0");
+		const ids: string[] = [];
+		for (let count = 1; count <= 14; count++) {
+			ground.put("a", String(count));
+			ids.push(ground.fix().id as string);
+			const age = count <= 3 ? 31 : 29;
+			const then = Date.now() / 1_000 - age * 86_400;
+			utimesSync(
+				join(ground.folder, `.dos-sync/journal/${ids.at(-1)}`),
+				then,
+				then,
+			);
+		}
+		const left = (folder: string) =>
+			readdirSync(join(ground.folder, ".dos-sync", folder)).sort();
+		expect(left("journal")).toEqual(ids.slice(3));
+		expect(left("kept")).toEqual(ids.slice(3));
+		for (let count = 13; count >= 3; count--) {
+			ground.undo();
+			expect(ground.read("b")).toBe(String(count));
+		}
+		expect(ground.undo().id).toBeUndefined();
 	});
 });
 

@@ -1,6 +1,6 @@
 import { Fault } from "../../kernel/outcome.ts";
 import { type FileTree, kindOf } from "../../ports/file-tree.ts";
-import { isWithin, nameOf, parentOf } from "./path.ts";
+import { isWithin, parentOf } from "./path.ts";
 import {
 	type Content,
 	collisions,
@@ -77,7 +77,7 @@ export function applyFix(
 
 		const done: Operation[] = [];
 		const failed: { operation: Operation; reason: string }[] = [];
-		const colliding = findCollisions(operations, tree);
+		const colliding = findCollisions(operations, context);
 		for (const [index, operation] of operations.entries()) {
 			const other = colliding.get(operation.path);
 			try {
@@ -98,8 +98,40 @@ export function applyFix(
 			}
 		}
 		tree.append(journal, tree.encode('{"ended":true}\n'));
+		forgetOld(context, id);
 		return { id, done, failed, resumed: cut !== undefined };
 	});
+}
+
+/** What can be undone: the last fixes, and every one of the last days, whichever are more. */
+const fixesKept = 10;
+const daysKept = 30;
+
+/** Lets go of what old fixes kept. One that was cut off, and is neither carried on nor undone, stays. */
+function forgetOld(context: FixContext, current: string): void {
+	const { tree, store } = context;
+	const journalOf = (id: string) => `${store.folder}/journal/${id}`;
+	const now = tree.look(journalOf(current))?.modified ?? 0;
+	for (const { id, ended, undone } of readJournals(context)
+		.filter((one) => one.id !== current)
+		.slice(0, 1 - fixesKept)) {
+		const journal = journalOf(id);
+		const last = tree.look(journal)?.modified ?? now;
+		if (!(ended || undone) || now - last < daysKept * 86_400_000) continue;
+		try {
+			// Said first: if this is cut off, nobody tries to undo half of it.
+			if (!undone) tree.append(journal, tree.encode('\n{"undone":true}\n'));
+			const kept = `${store.folder}/kept/${id}`;
+			if (tree.look(kept)) {
+				for (const { name } of tree.list(kept)) tree.remove(`${kept}/${name}`);
+				tree.removeFolder(kept);
+			}
+			tree.remove(journal);
+		} catch (thrown) {
+			// It is in nobody's way, and the next fix tries again.
+			reasonOf(thrown);
+		}
+	}
 }
 
 /** What undoing brought back. */
@@ -166,7 +198,7 @@ export function undoFix(context: FixContext): Undone {
 		for (const { rows } of journal.operations)
 			for (const { link, relative, base } of rows)
 				memory.bases().set(link, relative, base ?? undefined);
-		memory.save(memory.cache?.scans ?? new Map(), false);
+		memory.save(memory.cache?.scans ?? new Map(), new Map(), false);
 		if (failed.length === 0)
 			tree.append(
 				`${store.folder}/journal/${journal.id}`,
@@ -403,8 +435,9 @@ function freshName(path: string, tree: FileTree): string {
 
 function findCollisions(
 	operations: readonly Operation[],
-	tree: FileTree,
+	context: FixContext,
 ): ReadonlyMap<string, string> {
+	const { tree } = context;
 	const created = operations
 		.filter(
 			({ before, after }) => before.kind === "none" && after.kind !== "none",
@@ -419,31 +452,33 @@ function findCollisions(
 		}),
 	);
 	for (const [path, other] of found)
-		if (!isFolded(other, path, tree)) found.delete(path);
+		if (!isOneName(path, other, context)) found.delete(path);
 	return found;
 }
 
-/** Whether the file system takes both names for one: asked of what stands there, with another case. */
-function isFolded(path: string, other: string, tree: FileTree): boolean {
-	const look = tree.look(path);
-	if (look) {
-		const same = tree.look(other);
-		return same?.inode === look.inode && same.device === look.device;
+/** Whether the file system takes both names for one: asked of what stands there, else of a folder made for it. */
+function isOneName(path: string, other: string, context: FixContext): boolean {
+	const { tree } = context;
+	// The other may be a folder on the way.
+	const mine = path.split("/").slice(0, other.split("/").length).join("/");
+	if (tree.look(other))
+		return tree.look(mine) !== undefined && tree.isOneFile(mine, other);
+	let folder = parentOf(other);
+	while (folder.length > 1 && !tree.look(folder)) folder = parentOf(folder);
+	const probe = `${folder}/.dos-sync-${context.id}-\u00c5.tmp`;
+	tree.makeFolder(probe);
+	try {
+		// Some ignore case, some how an accent is encoded, some both: names are one under what this one ignores.
+		const ignoresCase = tree.look(probe.replace("\u00c5", "\u00e5"));
+		const ignoresAccents = tree.look(probe.replace("\u00c5", "A\u030a"));
+		const fold = (name: string) => {
+			const composed = ignoresAccents ? name.normalize("NFC") : name;
+			return ignoresCase ? composed.toLowerCase() : composed;
+		};
+		return fold(mine) === fold(other);
+	} finally {
+		tree.removeFolder(probe);
 	}
-	for (
-		let folder = parentOf(path);
-		folder.length > 1;
-		folder = parentOf(folder)
-	) {
-		const here = tree.look(folder);
-		const name = nameOf(folder);
-		const swapped =
-			name === name.toUpperCase() ? name.toLowerCase() : name.toUpperCase();
-		if (!here || swapped === name) continue;
-		const there = tree.look(`${parentOf(folder)}/${swapped}`);
-		return there?.inode === here.inode && there.device === here.device;
-	}
-	return false;
 }
 
 /** One fix or undo at a time; a lock whose holder is no more is taken over. */

@@ -178,7 +178,7 @@ describe("version 2", () => {
 	});
 
 	const hashes = { canonical: "a".repeat(64), copy: "b".repeat(64) };
-	it.each([
+	it.each<readonly [object, string]>([
 		[{ sets: [{ name: "s", path: "../x" }] }, "leaves the root"],
 		[{ sets: [{ name: "s", path: "/etc/passwd" }] }, "leaves the root"],
 		[{ sets: [{ name: "s", paths: { live: "x", nobody: "y" } }] }, "no role"],
@@ -236,6 +236,28 @@ describe("version 2", () => {
 			},
 			"last day",
 		],
+		...(
+			[
+				[{ path: "Notes" }, "1:167 An override says which role is right"],
+				[{ canonical: "pack" }, '1:167 An override has a "path"'],
+				[{ path: "[", canonical: "pack" }, '1:175 An override has a "path"'],
+				[{ path: "Notes", canonical: "x" }, "1:195 This names a role"],
+				[{ path: "Notes", canonical: "release" }, "has no path in this set"],
+				[{ path: "Notes", canonicl: "pack" }, 'did you mean "canonical"'],
+				["Notes", "1:167 An override is an object"],
+			] as const
+		).map(([override, what]): readonly [object, string] => [
+			{
+				sets: [
+					{
+						name: "s",
+						paths: { live: "x/*", pack: "*/src" },
+						overrides: [override],
+					},
+				],
+			},
+			what,
+		]),
 		[{ canonical: "nobody", sets: [] }, "names a role"],
 		[{ roles: { live: "x" }, sets: [] }, "at least two places"],
 		[{}, '"sets" is missing'],

@@ -32,6 +32,11 @@ export interface Link {
 		readonly source: ReadonlySet<string>;
 		readonly copy: ReadonlySet<string>;
 	};
+	/**
+	 * Whether an artifact is this link's, by its path below the set, in canonical names; undefined: all are.
+	 * Where a `*` stands for something, the path begins with that.
+	 */
+	readonly speaksFor: Glob | undefined;
 	/** Whether a file may stand on this side alone, by its absolute path. */
 	readonly sourceOnly: Glob;
 	readonly copyOnly: Glob;
@@ -299,6 +304,7 @@ function readVersion1(
 			claimed: reversed
 				? { source: claims.b, copy: claims.a }
 				: { source: claims.a, copy: claims.b },
+			speaksFor: undefined,
 			sourceOnly: reversed ? submoduleOnly : liveOnly,
 			copyOnly: reversed ? liveOnly : submoduleOnly,
 			linked: false,
@@ -436,6 +442,7 @@ const setKeys = [
 	"paths",
 	"roles",
 	"canonical",
+	"overrides",
 	"include",
 	"exclude",
 	"renames",
@@ -521,42 +528,125 @@ function readSet(
 	const renames = readRenames(field(node, "renames"), sides, reader);
 	const declared = readDeclarations(field(node, "diverge"), sides, reader);
 
+	const overrides = readOverrides(
+		field(node, "overrides"),
+		context.roles,
+		sides,
+		reader,
+	);
+	/** Who is right about an artifact. */
+	const ownerOf = (path: string): string =>
+		overrides.find(({ fits }) => fits(path))?.role ?? source.role;
+
 	const links: Link[] = [];
-	for (const copy of sides.values()) {
-		if (copy === source) continue;
-		// A rename is from the names of the canonical role; its own renames say how those are called there.
-		const moved = renames.get(copy.role) ?? [];
-		const declarations = declared.get(copy.role) ?? noDeclarations;
-		const common = {
-			set: name,
-			include,
-			exclude,
-			sourceOnly: only.get(source.role) ?? never,
-			copyOnly: only.get(copy.role) ?? never,
-			linked,
-		};
-		links.push({
-			...common,
-			source,
-			copy,
-			declared: declarations,
-			claimed: {
-				source: new Set(moved.map(({ from }) => from)),
-				copy: new Set(moved.map(({ to }) => to)),
-			},
-		});
-		for (const { from, to } of moved) {
-			const declaration = declarations.get(to);
+	const sources = new Set([
+		source,
+		...overrides.map(({ role }) => sides.get(role) as Side),
+	]);
+	for (const from of sources)
+		for (const copy of sides.values()) {
+			if (copy === from) continue;
+			// Renames are from the names of the canonical role: two others may both have names of their own.
+			const moved = pairRenames(renames.get(from.role), renames.get(copy.role));
+			const declarations = declared.get(copy.role) ?? noDeclarations;
+			const common = {
+				set: name,
+				include,
+				exclude,
+				sourceOnly: only.get(from.role) ?? never,
+				copyOnly: only.get(copy.role) ?? never,
+				linked,
+			};
 			links.push({
 				...common,
-				source: { ...source, path: join(source.path, from) },
-				copy: { ...copy, path: join(copy.path, to) },
-				declared: declaration ? new Map([["", declaration]]) : noDeclarations,
-				claimed: { source: none, copy: none },
+				source: from,
+				copy,
+				speaksFor:
+					overrides.length > 0
+						? (path) => ownerOf(path) === from.role
+						: undefined,
+				declared: declarations,
+				claimed: {
+					source: new Set(moved.map(({ atSource }) => atSource)),
+					copy: new Set(moved.map(({ atCopy }) => atCopy)),
+				},
 			});
+			for (const { canonical: artifact, atSource, atCopy } of moved) {
+				const declaration = declarations.get(atCopy);
+				links.push({
+					...common,
+					source: { ...from, path: join(from.path, atSource) },
+					copy: { ...copy, path: join(copy.path, atCopy) },
+					speaksFor:
+						overrides.length > 0
+							? (path) =>
+									ownerOf(path === "" ? artifact : `${path}/${artifact}`) ===
+									from.role
+							: undefined,
+					declared: declaration ? new Map([["", declaration]]) : noDeclarations,
+					claimed: { source: none, copy: none },
+				});
+			}
 		}
-	}
 	return links;
+}
+
+type Renames = readonly { readonly from: string; readonly to: string }[];
+
+/** What is called otherwise on one of two sides, with its name on each. */
+function pairRenames(
+	source: Renames = [],
+	copy: Renames = [],
+): readonly { canonical: string; atSource: string; atCopy: string }[] {
+	const nameIn = (renames: Renames, name: string) =>
+		renames.find(({ from }) => from === name)?.to ?? name;
+	return [...new Set([...source, ...copy].map(({ from }) => from))].map(
+		(name) => ({
+			canonical: name,
+			atSource: nameIn(source, name),
+			atCopy: nameIn(copy, name),
+		}),
+	);
+}
+
+/** Artifacts of a set that another role is right about; the first that fits counts. */
+function readOverrides(
+	node: JsonNode | undefined,
+	roles: ReadonlyMap<string, Role>,
+	sides: ReadonlyMap<string, Side>,
+	reader: Reader,
+): readonly { readonly fits: Glob; readonly role: string }[] {
+	const example = '{"path": "Notes", "canonical": "<role>"}';
+	return reader.items(node, "overrides", `[${example}]`).flatMap((item) => {
+		if (item.kind !== "object")
+			return (
+				reader.mistake(item, `An override is an object: write ${example}.`) ??
+				[]
+			);
+		reader.knows(item, ["path", "canonical", "reason"]);
+		const path = field(item, "path");
+		const canonical = field(item, "canonical");
+		const fits = path?.kind === "string" ? openGlob(path.value) : undefined;
+		if (!fits)
+			reader.mistake(
+				path ?? item,
+				`An override has a "path", a glob of what is in the set: write ${example}.`,
+			);
+		if (!canonical)
+			reader.mistake(
+				item,
+				`An override says which role is right: write ${example}.`,
+			);
+		const role = readRoleName(canonical, roles, reader);
+		if (role && canonical && sides.size > 0 && !sides.has(role.name))
+			reader.mistake(
+				canonical,
+				`The role "${role.name}" has no path in this set.`,
+			);
+		return fits && role && sides.has(role.name)
+			? [{ fits, role: role.name }]
+			: [];
+	});
 }
 
 const never: Glob = () => false;
@@ -894,7 +984,7 @@ function openReader(text: string, place: ManifestPlace) {
 				return reader.resolve(found.value, found.at, outside);
 			return reader.mistake(
 				found ?? node,
-				`${what} has an "${key}": write {"a": "…", "b": "…"}.`,
+				`${what} has two paths, and "${key}" is not one: write {"a": "…", "b": "…"}.`,
 			);
 		},
 		/** `~` at the start stands for the home folder. */

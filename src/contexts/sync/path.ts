@@ -66,6 +66,7 @@ export function foldName(path: string): string {
  * `unescapeName` takes it back.
  */
 export function escapeName(name: string): string {
+	if (!/[\\\n\r\t\0\ud800-\udfff]/.test(name)) return name;
 	return name.replace(
 		/[\\\n\r\t\0]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g,
 		(unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,

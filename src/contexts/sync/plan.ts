@@ -222,6 +222,8 @@ function mend(
 				return "only the copy has it: --adopt PATH brings it to the source, --fix --force PATH takes it away (it is kept)";
 			break;
 		case "TYPE":
+			if (!asContent(source.fact))
+				return `${row.note ?? "the source is no file"}: a ${source.fact.kind === "folder" ? "folder" : "device, pipe or socket"} is not copied; leave it out with "exclude", or take one side away`;
 			if (!force)
 				return `${row.note ?? "they are of different kinds"}: --fix --force PATH replaces the copy (it is kept)`;
 			break;
@@ -365,18 +367,20 @@ export function collisions(
 				folded.set(foldName(`${folder}/${name}`), `${folder}/${name}`);
 			folder = parentOf(folder);
 		}
+	// A folder of another case above it collides just as well, one that is made for another file too.
+	const clear = new Set<string>();
 	for (const path of created) {
-		const key = foldName(path);
-		const other = folded.get(key);
-		if (other !== undefined && other !== path) found.set(path, other);
-		else folded.set(key, path);
-	}
-	// A folder of another case above it collides just as well.
-	for (const path of created)
-		for (let at = parentOf(path); at.length > 1; at = parentOf(at)) {
+		const names: string[] = [];
+		for (let at = path; at.length > 1 && !clear.has(at); at = parentOf(at)) {
 			const other = folded.get(foldName(at));
-			if (other !== undefined && other !== at && !found.has(path))
-				found.set(path, other);
+			if (other !== undefined && other !== at) found.set(path, other);
+			names.push(at);
 		}
+		if (found.has(path)) continue;
+		for (const name of names) {
+			folded.set(foldName(name), name);
+			clear.add(name);
+		}
+	}
 	return found;
 }

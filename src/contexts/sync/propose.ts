@@ -35,7 +35,7 @@ export function proposeManifest(tree: FileTree, root: string): Proposal {
 			else if (kind === "file") {
 				const look = tree.look(`${root}/${below}`);
 				if (look && kindOf(look.mode) === "file")
-					files.push({ path: below, size: Number(look.size) });
+					files.push({ path: below, size: look.size });
 			}
 		}
 	};

@@ -1,6 +1,15 @@
 import { Fault } from "../../kernel/outcome.ts";
-import { type FileTree, kindOf, type Look } from "../../ports/file-tree.ts";
-import { escapeName, unescapeName } from "./path.ts";
+import {
+	blockLength,
+	type FileTree,
+	kindOf,
+	type Listing,
+	type Look,
+	lookWidth,
+	readLook,
+	writeLook,
+} from "../../ports/file-tree.ts";
+import { parentOf } from "./path.ts";
 
 /**
  * What stood under one root, folder by folder in order, in flat arrays: a run over a hundred thousand
@@ -10,109 +19,262 @@ import { escapeName, unescapeName } from "./path.ts";
 export interface Scan {
 	/** Says what was scanned and what was left out, so that another question gets another answer. */
 	readonly key: string;
-	/** Relative to the root, each before what is in it; the root itself is "". */
+	/**
+	 * Relative to the root, each before what is in it; the root itself is "". Of a scan that was remembered,
+	 * they and the names are taken apart only when somebody asks.
+	 */
 	readonly folders: string[];
 	/** For each folder: its first entry, and the first folder after it that is not in it. */
-	readonly starts: number[];
-	readonly ends: number[];
-	readonly folderNumbers: Numbers;
+	readonly starts: Indexes;
+	readonly ends: Indexes;
+	readonly folderLooks: Looks;
 	/** Everything that is no folder, in order of folders, then of names. */
 	readonly names: string[];
-	readonly numbers: Numbers;
-	/** SHA-256 in hex; "" where it is not known. */
-	readonly hashes: string[];
+	/** Folders and names as a listing has them. */
+	blocks(): readonly string[];
+	/** A mode of 0: listed as a file, and not looked at yet. */
+	readonly looks: Looks;
+	readonly hashes: Hashes;
 	/** Why a folder or a name could not be looked at, by relative path. */
 	readonly problems: Map<string, string>;
 }
 
-/** Looks, six integers each. */
-export interface Numbers {
-	values: BigInt64Array;
+/** An array of indexes, or what a cache holds of one. */
+type Indexes = number[] | Int32Array;
+
+/** Looks, as a batch gives them, in an array that grows. */
+export interface Looks {
+	values: Float64Array;
 	length: number;
 }
 
-const width = 6;
+/** SHA-256, 32 bytes each; nothing but zeros where it is not known. */
+export interface Hashes {
+	values: Uint8Array;
+	/** The same memory in words, to tell quickly whether two are equal. */
+	words: Int32Array;
+	/** Which of them were read in this run; undefined: none. */
+	fresh: Uint8Array | undefined;
+}
 
-export function emptyScan(key: string): Scan {
-	return {
+const words = 8;
+
+/** A scan that is being made. */
+export interface NewScan extends Scan {
+	readonly starts: number[];
+	readonly ends: number[];
+}
+
+export function emptyScan(key: string): NewScan {
+	let blocks: readonly string[] | undefined;
+	const scan: NewScan = {
 		key,
 		folders: [],
 		starts: [],
 		ends: [],
-		folderNumbers: { values: new BigInt64Array(width * 16), length: 0 },
+		folderLooks: { values: new Float64Array(lookWidth * 16), length: 0 },
 		names: [],
-		numbers: { values: new BigInt64Array(width * 64), length: 0 },
-		hashes: [],
+		blocks: () => {
+			blocks ??= joinBlocks(scan);
+			return blocks;
+		},
+		looks: { values: new Float64Array(lookWidth * 64), length: 0 },
+		hashes: hashesIn(new Uint8Array(64 * 32)),
+		problems: new Map(),
+	};
+	return scan;
+}
+
+/** Asked for when a scan is complete. */
+function joinBlocks({ folders, starts, names }: Scan): readonly string[] {
+	const blocks: string[] = [];
+	let parts: string[] = [];
+	for (let folder = 0; folder < folders.length; folder++) {
+		parts.push(folders[folder] as string);
+		const end =
+			folder + 1 < folders.length
+				? (starts[folder + 1] as number)
+				: names.length;
+		for (let at = starts[folder] as number; at < end; at++)
+			parts.push(names[at] as string);
+		if ((folder + 1) % blockLength !== 0 && folder + 1 < folders.length)
+			continue;
+		blocks.push(parts.join("\0"));
+		parts = [];
+	}
+	return blocks;
+}
+
+function rememberedScan(
+	key: string,
+	blocks: readonly string[],
+	view: ReturnType<typeof viewAt>,
+): Scan {
+	let parts: { folders: string[]; names: string[] } | undefined;
+	const split = () => {
+		if (parts) return parts;
+		parts = { folders: [], names: [] };
+		const all = blocks.flatMap((block) => block.split("\0"));
+		const { starts } = view;
+		for (let folder = 0, at = 0; folder < starts.length; folder++) {
+			parts.folders.push(all[at++] as string);
+			const end = folder + 1 < starts.length ? starts[folder + 1] : view.count;
+			while (parts.names.length < (end as number))
+				parts.names.push(all[at++] as string);
+		}
+		return parts;
+	};
+	return {
+		key,
+		get folders() {
+			return split().folders;
+		},
+		get names() {
+			return split().names;
+		},
+		blocks: () => blocks,
+		starts: view.starts,
+		ends: view.ends,
+		// Views, not copies: a cache is read and then left as it is.
+		folderLooks: { values: view.folderLooks, length: view.starts.length },
+		looks: { values: view.looks, length: view.count },
+		hashes: hashesIn(view.hashes),
 		problems: new Map(),
 	};
 }
 
-export function lookAt({ values }: Numbers, index: number): Look {
-	const at = index * width;
+function hashesIn(values: Uint8Array): Hashes {
 	return {
-		mode: Number(values[at]),
-		size: values[at + 1] as bigint,
-		modified: values[at + 2] as bigint,
-		changed: values[at + 3] as bigint,
-		inode: values[at + 4] as bigint,
-		device: values[at + 5] as bigint,
+		values,
+		words: new Int32Array(values.buffer, values.byteOffset, values.length >> 2),
+		fresh: undefined,
 	};
 }
 
-export function modeAt({ values }: Numbers, index: number): number {
-	return Number(values[index * width]);
+export function modeAt({ values }: Looks, index: number): number {
+	return values[index * lookWidth] as number;
 }
 
-/** Whether two entries are one file. */
-export function isSameFile(
-	left: Numbers,
+export function lookOf({ values }: Looks, index: number): Look {
+	return readLook(values, index);
+}
+
+/** Whether two entries may be one file; only the tree can say for sure. */
+export function mayBeOneFile(
+	left: Looks,
 	leftIndex: number,
-	right: Numbers,
+	right: Looks,
 	rightIndex: number,
 ): boolean {
-	const l = leftIndex * width;
-	const r = rightIndex * width;
+	const l = leftIndex * lookWidth;
+	const r = rightIndex * lookWidth;
 	return (
 		left.values[l + 4] === right.values[r + 4] &&
 		left.values[l + 5] === right.values[r + 5]
 	);
 }
 
-export function push(numbers: Numbers, look: Look): void {
-	const at = numbers.length * width;
-	if (at + width > numbers.values.length) {
-		const larger = new BigInt64Array(numbers.values.length * 2);
-		larger.set(numbers.values);
-		numbers.values = larger;
+function push(looks: Looks, look: Look): void {
+	const at = looks.length * lookWidth;
+	if (at + lookWidth > looks.values.length) {
+		const larger = new Float64Array(looks.values.length * 2);
+		larger.set(looks.values);
+		looks.values = larger;
 	}
-	numbers.length++;
-	put(numbers, numbers.length - 1, look);
+	looks.length++;
+	writeLook(looks.values, looks.length - 1, look);
 }
 
-export function put({ values }: Numbers, index: number, look: Look): void {
-	const at = index * width;
-	values[at] = BigInt(look.mode);
-	values[at + 1] = look.size;
-	values[at + 2] = look.modified;
-	values[at + 3] = look.changed;
-	values[at + 4] = look.inode;
-	values[at + 5] = look.device;
+export function put({ values }: Looks, index: number, look: Look): void {
+	writeLook(values, index, look);
+}
+
+/** Adds an entry; its hash is that of entry `before` of an earlier scan, where nothing changed since. */
+export function enter(
+	scan: Scan,
+	name: string,
+	look: Look,
+	previous: Scan | undefined,
+	before: number,
+): number {
+	const index = scan.names.length;
+	scan.names.push(name);
+	push(scan.looks, look);
+	const { hashes } = scan;
+	if ((index + 1) * 32 > hashes.values.length) {
+		const larger = new Uint8Array(hashes.values.length * 2);
+		larger.set(hashes.values);
+		Object.assign(hashes, hashesIn(larger));
+	}
+	if (previous && before >= 0 && isUnchanged(previous.looks, before, look))
+		hashes.values.set(
+			previous.hashes.values.subarray(before * 32, before * 32 + 32),
+			index * 32,
+		);
+	return index;
+}
+
+export function hasHash({ words: all }: Hashes, index: number): boolean {
+	// No digest begins with 64 zeros; one that did would be read again, and nothing worse.
+	return all[index * words] !== 0 || all[index * words + 1] !== 0;
+}
+
+export function haveOneHash(
+	left: Hashes,
+	leftIndex: number,
+	right: Hashes,
+	rightIndex: number,
+): boolean {
+	const l = leftIndex * words;
+	const r = rightIndex * words;
+	for (let at = 0; at < words; at++)
+		if (left.words[l + at] !== right.words[r + at]) return false;
+	return hasHash(left, leftIndex);
+}
+
+export function setHash(
+	scan: Scan,
+	index: number,
+	bytes: Uint8Array,
+	from: number,
+): void {
+	const { hashes } = scan;
+	hashes.values.set(bytes.subarray(from * 32, from * 32 + 32), index * 32);
+	hashes.fresh ??= new Uint8Array(scan.looks.length);
+	hashes.fresh[index] = 1;
+}
+
+const digits: number[] = new Array(64).fill(0);
+
+/** In hex; "" when it is not known. */
+export function hashAt(hashes: Hashes, index: number): string {
+	if (!hasHash(hashes, index)) return "";
+	for (let at = 0; at < 32; at++) {
+		const byte = hashes.values[index * 32 + at] as number;
+		digits[at * 2] = digit(byte >> 4);
+		digits[at * 2 + 1] = digit(byte & 15);
+	}
+	return String.fromCharCode.apply(null, digits);
+}
+
+function digit(value: number): number {
+	return value < 10 ? 48 + value : 87 + value;
 }
 
 /** Whether nothing about it changed since. */
 export function isUnchanged(
-	{ values }: Numbers,
+	{ values }: Looks,
 	index: number,
 	look: Look,
 ): boolean {
-	const at = index * width;
+	const at = index * lookWidth;
 	return (
 		values[at + 2] === look.modified &&
 		values[at + 3] === look.changed &&
 		values[at + 1] === look.size &&
 		values[at + 4] === look.inode &&
 		values[at + 5] === look.device &&
-		Number(values[at]) === look.mode
+		values[at] === look.mode
 	);
 }
 
@@ -123,10 +285,12 @@ export interface ScanOptions {
 	/** Of relative paths: what is left out, folders with everything in them. */
 	readonly leavesOut: (path: string, isFolder: boolean) => boolean;
 	readonly previous: Scan | undefined;
+	/** What `previous` looks like by now, as `lookAgain` found it. */
+	readonly again: Float64Array | undefined;
+	/** Whether files whose hash is not known may be left for a batch, which looks and reads in one. */
+	readonly defers: boolean;
 	/** Told before the first thing is read anew: from then on, what is found is newer than the cache. */
 	readonly fresh: () => void;
-	/** Told of every entry. */
-	readonly seen: () => void;
 }
 
 /** Names that no comparison wants: what tools keep for themselves, and what a fix leaves while it works. */
@@ -140,21 +304,60 @@ export function isPrivate(name: string): boolean {
 	);
 }
 
+/** Looks at everything that earlier scans found, all at once. */
+export function lookAgain(
+	tree: FileTree,
+	scans: readonly { readonly root: string; readonly scan: Scan }[],
+): ReadonlyMap<Scan, Float64Array> {
+	if (scans.length === 0) return new Map();
+	const looks = tree.lookAll(
+		scans.map(
+			({ root, scan }): Listing => ({
+				root,
+				blocks: scan.blocks(),
+				starts: Int32Array.from(scan.starts),
+				count: scan.looks.length,
+			}),
+		),
+	);
+	return new Map(
+		scans.map(({ scan }, at) => [scan, looks[at] as Float64Array]),
+	);
+}
+
 /**
  * Looks at everything under a root. A folder whose own look did not change has the names it had, and a
  * file whose look did not change the hash it had; the cache holds neither for what was too young to tell.
  */
 export function scanTree(options: ScanOptions): Scan {
-	const { tree, root, previous, leavesOut, fresh, seen } = options;
+	const { tree, root, previous, again, leavesOut, fresh, defers } = options;
+	let rootLook: Look | undefined;
 	const scan = emptyScan(options.key);
+	try {
+		// The root may be reached through a link; what is in it may not be left through one.
+		rootLook = tree.lookThrough(root);
+	} catch (thrown) {
+		scan.problems.set("", reasonOf(thrown));
+	}
+	if (!rootLook) return scan;
+	if (previous && again && isAsBefore(previous, again, rootLook))
+		return previous;
+
+	const lookAtFolder = (path: string, before: number): Look | undefined => {
+		const known = before < 0 ? undefined : previous;
+		const seen =
+			known && again
+				? readLook(again, startOf(known, before) + before)
+				: undefined;
+		return seen && seen.mode !== 0 ? seen : tree.look(path);
+	};
 
 	function visit(folder: string, before: number): void {
 		const path = folder === "" ? root : `${root}/${folder}`;
 		const index = scan.folders.length;
 		let look: Look | undefined;
 		try {
-			// The root may be reached through a link; what is in it may not be left through one.
-			look = folder === "" ? tree.lookThrough(path) : tree.look(path);
+			look = folder === "" ? rootLook : lookAtFolder(path, before);
 		} catch (thrown) {
 			scan.problems.set(folder, reasonOf(thrown));
 		}
@@ -162,17 +365,21 @@ export function scanTree(options: ScanOptions): Scan {
 		scan.folders.push(folder);
 		scan.starts.push(scan.names.length);
 		scan.ends.push(index + 1);
-		push(scan.folderNumbers, look);
+		push(scan.folderLooks, look);
 		const prefix = folder === "" ? "" : `${folder}/`;
 
 		if (
 			previous &&
 			before >= 0 &&
-			isUnchanged(previous.folderNumbers, before, look)
+			isUnchanged(previous.folderLooks, before, look)
 		) {
 			const last = endOfEntries(previous, before);
-			for (let at = previous.starts[before] as number; at < last; at++)
-				enter(prefix, path, previous.names[at] as string, at);
+			for (let at = startOf(previous, before); at < last; at++) {
+				const seen = again && readLook(again, at + before + 1);
+				const name = previous.names[at] as string;
+				if (seen && seen.mode !== 0) enter(scan, name, seen, previous, at);
+				else lookAndEnter(prefix, path, name, at);
+			}
 			const end = previous.ends[before] as number;
 			for (let child = before + 1; child < end; ) {
 				visit(previous.folders[child] as string, child);
@@ -181,8 +388,7 @@ export function scanTree(options: ScanOptions): Scan {
 		} else {
 			fresh();
 			const folders: string[] = [];
-			let at =
-				before >= 0 && previous ? (previous.starts[before] as number) : 0;
+			let at = before >= 0 && previous ? startOf(previous, before) : 0;
 			const last = before >= 0 && previous ? endOfEntries(previous, before) : 0;
 			try {
 				for (const { name, kind } of tree.list(path)) {
@@ -194,17 +400,15 @@ export function scanTree(options: ScanOptions): Scan {
 						continue;
 					}
 					while (at < last && (previous?.names[at] as string) < name) at++;
-					enter(
-						prefix,
-						path,
-						name,
-						at < last && previous?.names[at] === name ? at : -1,
-					);
+					const known = at < last && previous?.names[at] === name;
+					if (defers && kind === "file" && !known)
+						enter(scan, name, unseen, undefined, -1);
+					else lookAndEnter(prefix, path, name, known ? at : -1);
 				}
 			} catch (thrown) {
 				scan.problems.set(folder, reasonOf(thrown));
 				// Names that could not be read are not remembered as none.
-				put(scan.folderNumbers, index, unseen);
+				put(scan.folderLooks, index, unseen);
 			}
 			const known = new Map<string, number>();
 			if (previous && before >= 0)
@@ -219,13 +423,12 @@ export function scanTree(options: ScanOptions): Scan {
 		scan.ends[index] = scan.folders.length;
 	}
 
-	function enter(
+	function lookAndEnter(
 		prefix: string,
 		folder: string,
 		name: string,
 		before: number,
 	): void {
-		seen();
 		let look: Look | undefined;
 		try {
 			look = tree.look(`${folder}/${name}`);
@@ -234,34 +437,60 @@ export function scanTree(options: ScanOptions): Scan {
 			look = unseen;
 		}
 		// Gone since it was listed: then it is not there.
-		if (!look) return;
-		scan.names.push(name);
-		push(scan.numbers, look);
-		scan.hashes.push(
-			previous && before >= 0 && isUnchanged(previous.numbers, before, look)
-				? (previous.hashes[before] as string)
-				: "",
-		);
+		if (look) enter(scan, name, look, previous, before);
 	}
 
-	visit("", previous && previous.folders.length > 0 ? 0 : -1);
+	visit("", previous && previous.starts.length > 0 ? 0 : -1);
 	return scan;
 }
 
-/** Stands in for the look that could not be taken; the row says why. */
+/** Whether not one look of a whole scan is another than it was. */
+function isAsBefore(scan: Scan, again: Float64Array, rootLook: Look): boolean {
+	if (scan.starts.length === 0 || !isUnchanged(scan.folderLooks, 0, rootLook))
+		return false;
+	const folders = scan.folderLooks.values;
+	const entries = scan.looks.values;
+	let at = 0;
+	let entry = 0;
+	for (let folder = 0; folder < scan.starts.length; folder++) {
+		// The root was looked at through a link, if it is one.
+		for (let one = 0; one < lookWidth; one++, at++)
+			if (folder > 0 && folders[folder * lookWidth + one] !== again[at])
+				return false;
+		const end = endOfEntries(scan, folder) * lookWidth;
+		for (; entry < end; entry++, at++)
+			if (entries[entry] !== again[at]) return false;
+	}
+	return true;
+}
+
+/** Stands in for the look that was not, or could not be taken; for the latter a row says why. */
 const unseen: Look = {
 	mode: 0,
-	size: 0n,
-	modified: 0n,
-	changed: 0n,
-	inode: 0n,
-	device: 0n,
+	size: 0,
+	modified: 0,
+	changed: 0,
+	inode: 0,
+	device: 0,
 };
+
+function startOf(scan: Scan, folder: number): number {
+	return scan.starts[folder] as number;
+}
 
 export function endOfEntries(scan: Scan, folder: number): number {
 	return folder + 1 < scan.starts.length
 		? (scan.starts[folder + 1] as number)
-		: scan.names.length;
+		: scan.looks.length;
+}
+
+/** The index of a file or link in a scan, by relative path; -1 when it has none. */
+export function entryAt(scan: Scan, path: string): number {
+	const folder = scan.folders.indexOf(parentOf(path));
+	if (folder < 0) return -1;
+	const name = path.slice(path.lastIndexOf("/") + 1);
+	const at = scan.names.indexOf(name, startOf(scan, folder));
+	return at >= 0 && at < endOfEntries(scan, folder) ? at : -1;
 }
 
 export function reasonOf(thrown: unknown): string {
@@ -275,174 +504,223 @@ export interface StatCache {
 	/** The look of the state file that was written with it. */
 	readonly stateLook: string;
 	readonly scans: ReadonlyMap<string, Scan>;
+	/** By link: how many rows it had, where all of them were plainly in order. */
+	readonly agreed: ReadonlyMap<string, number>;
 }
 
-const magic = 0x646f_7373_796e_6334n;
+const magic = 0x646f_7335;
 
-/** Magic, count of numbers, checksum. */
-const head = 24;
+/** Magic, length of the text, checksum, magic. */
+const head = 16;
 
 /** Tells a cache that a power cut left in part from a whole one; it guards against nobody's malice. */
-function checksum(bytes: Uint8Array): number {
-	const words = new Int32Array(
+function checksum(bytes: Uint8Array, length: number): number {
+	const all = new Int32Array(
 		bytes.buffer,
 		bytes.byteOffset + head,
 		(bytes.length - head) >> 2,
 	);
-	let sum = words.length;
-	for (let at = 0; at < words.length; at++)
-		sum = (Math.imul(sum, 31) + (words[at] as number)) | 0;
+	// Four sums that do not wait for each other.
+	let a = length;
+	let b = 1;
+	let c = 2;
+	let d = 3;
+	for (let at = 0; at + 3 < all.length; at += 4) {
+		a = (Math.imul(a, 31) + (all[at] as number)) | 0;
+		b = (Math.imul(b, 31) + (all[at + 1] as number)) | 0;
+		c = (Math.imul(c, 31) + (all[at + 2] as number)) | 0;
+		d = (Math.imul(d, 31) + (all[at + 3] as number)) | 0;
+	}
+	let sum = (a ^ Math.imul(b, 3) ^ Math.imul(c, 5) ^ Math.imul(d, 7)) | 0;
+	for (let at = all.length & ~3; at < all.length; at++)
+		sum = (Math.imul(sum, 31) + (all[at] as number)) | 0;
 	return sum;
 }
 
 /**
  * A look that is not older than the moment of reading may hide a second change in the same tick of the
  * clock: then neither the hash nor the names are kept, and the next run reads again. `now` is the file
- * system's own time from before anything was read. File systems that keep whole seconds, and devices
- * whose clock may be another, get two seconds more.
+ * system's own time from before anything was read. File systems that keep whole milliseconds or seconds,
+ * and devices whose clock may be another, get two seconds more.
  */
 export function isYoung(
-	look: {
-		readonly modified: bigint;
-		readonly changed: bigint;
-		readonly device: bigint;
-	},
-	now: { readonly modified: bigint; readonly device: bigint },
+	look: Pick<Look, "modified" | "changed" | "device">,
+	now: Pick<Look, "modified" | "device">,
 ): boolean {
-	// biome-ignore lint/complexity/useMathMinMax: Math.max takes no bigint.
-	const youngest = look.modified > look.changed ? look.modified : look.changed;
-	const coarse =
-		look.device !== now.device || look.modified % 1_000_000n === 0n;
-	return youngest >= now.modified - (coarse ? 2_000_000_000n : 0n);
+	const coarse = look.device !== now.device || Number.isInteger(look.modified);
+	return (
+		Math.max(look.modified, look.changed) >= now.modified - (coarse ? 2_000 : 0)
+	);
 }
 
+/**
+ * For each scan: looks of folders, looks of entries, starts and ends of folders, lengths of blocks, hashes;
+ * then the text: what there is, and all blocks.
+ */
 export function writeCache(
 	cache: StatCache,
 	now: Look,
 	encode: (text: string) => Uint8Array,
 ): Uint8Array {
-	const lines: string[] = [];
-	const header: unknown[] = [];
-	let count = 0;
-	for (const scan of cache.scans.values()) {
-		header.push([scan.key, scan.folders.length, scan.names.length]);
-		count += scan.folders.length * (width + 2) + scan.names.length * width;
-	}
-	const numbers = new BigInt64Array(count);
-	let at = 0;
-	for (const scan of cache.scans.values()) {
-		for (const [index, folder] of scan.folders.entries()) {
-			lines.push(escapeName(folder));
-			numbers.set(
-				scan.folderNumbers.values.subarray(index * width, (index + 1) * width),
-				at,
-			);
-			// A look that fits nothing: the folder is listed again.
-			if (isYoung(lookAt(scan.folderNumbers, index), now))
-				numbers[at + 2] = -1n;
-			numbers[at + width] = BigInt(scan.starts[index] as number);
-			numbers[at + width + 1] = BigInt(scan.ends[index] as number);
-			at += width + 2;
-		}
-		numbers.set(scan.numbers.values.subarray(0, scan.names.length * width), at);
-		at += scan.names.length * width;
-		const { values } = scan.numbers;
-		for (let index = 0; index < scan.names.length; index++) {
-			const hash = scan.hashes[index] as string;
-			const young =
-				hash !== "" &&
-				isYoung(
-					{
-						modified: values[index * width + 2] as bigint,
-						changed: values[index * width + 3] as bigint,
-						device: values[index * width + 5] as bigint,
-					},
-					now,
-				);
-			lines.push(
-				`${young ? "" : hash}\t${escapeName(scan.names[index] as string)}`,
-			);
-		}
-	}
-	lines.unshift(JSON.stringify({ stateLook: cache.stateLook, scans: header }));
-	// The last line says that it is the last, as line breaks fill up what follows.
-	lines.push(".");
-	const text = encode(lines.join("\n"));
+	const scans = [...cache.scans.values()];
+	const isSettled = (scan: Scan) => {
+		for (let index = 0; index < scan.looks.length; index++)
+			if (isYoung(lookOf(scan.looks, index), now)) return false;
+		return true;
+	};
+	const header = JSON.stringify({
+		stateLook: cache.stateLook,
+		// Whoever has to be read again may not be found to agree without.
+		agreed: scans.every(isSettled) ? [...cache.agreed] : [],
+		scans: scans.map(({ key, starts, looks }) => [
+			key,
+			starts.length,
+			looks.length,
+		]),
+	});
+	const blocks = scans.map((scan) => scan.blocks());
+	const text = encode(`${header}\0${escapeText(blocks.flat().join(""))}`);
+	let size = head;
+	for (const { starts, looks } of scans)
+		size += sizeOf(starts.length, looks.length);
+	const start = size;
 	// A whole number of words, so that the checksum sees every byte.
-	const start = head + numbers.byteLength;
-	const bytes = new Uint8Array(start + Math.ceil(text.length / 8) * 8).fill(10);
-	bytes.set(new Uint8Array(numbers.buffer), head);
+	const bytes = new Uint8Array(start + Math.ceil(text.length / 8) * 8);
+	let at = head;
+	for (const [one, scan] of scans.entries()) {
+		const view = viewAt(bytes, at, scan.starts.length, scan.looks.length);
+		at += sizeOf(scan.starts.length, scan.looks.length);
+		view.folderLooks.set(
+			scan.folderLooks.values.subarray(0, view.folderLooks.length),
+		);
+		for (let index = 0; index < scan.starts.length; index++)
+			// A look that fits nothing: the folder is listed again.
+			if (isYoung(readLook(view.folderLooks, index), now))
+				view.folderLooks[index * lookWidth + 2] = -1;
+		view.looks.set(scan.looks.values.subarray(0, view.looks.length));
+		view.starts.set(scan.starts);
+		view.ends.set(scan.ends);
+		view.lengths.set((blocks[one] as string[]).map(({ length }) => length));
+		view.hashes.set(scan.hashes.values.subarray(0, view.hashes.length));
+		for (let index = 0; index < scan.looks.length; index++)
+			if (isYoung(readLook(view.looks, index), now))
+				view.hashes.fill(0, index * 32, index * 32 + 32);
+	}
 	bytes.set(text, start);
-	new BigInt64Array(bytes.buffer, 0, 3).set([
+	new Int32Array(bytes.buffer, 0, 4).set([
 		magic,
-		BigInt(count),
-		BigInt(checksum(bytes)),
+		text.length,
+		checksum(bytes, text.length),
+		magic,
 	]);
 	return bytes;
 }
 
+function sizeOf(folders: number, entries: number): number {
+	const texts = Math.ceil(folders / blockLength);
+	return (
+		(folders + entries) * lookWidth * 8 +
+		folders * 8 +
+		texts * 4 +
+		// A whole number of words, as looks are.
+		(texts % 2) * 4 +
+		entries * 32
+	);
+}
+
+function viewAt(
+	{ buffer, byteOffset }: Uint8Array,
+	start: number,
+	folders: number,
+	entries: number,
+) {
+	let at = byteOffset + start;
+	const take = (bytes: number) => {
+		at += bytes;
+		return at - bytes;
+	};
+	const numbers = (count: number) =>
+		new Float64Array(buffer, take(count * lookWidth * 8), count * lookWidth);
+	const indexes = (count: number) =>
+		new Int32Array(buffer, take(count * 4), count);
+	const texts = Math.ceil(folders / blockLength);
+	return {
+		count: entries,
+		folderLooks: numbers(folders),
+		looks: numbers(entries),
+		starts: indexes(folders),
+		ends: indexes(folders),
+		lengths: indexes(texts + (texts % 2)).subarray(0, texts),
+		hashes: new Uint8Array(buffer, take(entries * 32), entries * 32),
+	};
+}
+
 /** Undefined for anything that is not wholly a cache of ours. */
 export function readCache(
-	bytes: Uint8Array,
+	given: Uint8Array,
 	decode: (bytes: Uint8Array) => string,
 ): StatCache | undefined {
-	if (bytes.length < head || bytes.length % 8 !== 0) return undefined;
-	const buffer = bytes.byteOffset % 8 === 0 ? bytes : bytes.slice();
-	const [found, count, sum] = new BigInt64Array(
-		buffer.buffer,
-		buffer.byteOffset,
-		3,
-	);
-	const total = Number(count);
-	if (found !== magic || total < 0 || head + total * 8 > buffer.length)
+	if (given.length < head || given.length % 8 !== 0) return undefined;
+	const bytes = given.byteOffset % 8 === 0 ? given : given.slice();
+	const [first, length, sum, last] = new Int32Array(
+		bytes.buffer,
+		bytes.byteOffset,
+		4,
+	) as unknown as [number, number, number, number];
+	const start = bytes.length - Math.ceil(length / 8) * 8;
+	if (first !== magic || last !== magic) return undefined;
+	if (length < 0 || start < head || sum !== checksum(bytes, length))
 		return undefined;
-	if (sum !== BigInt(checksum(buffer))) return undefined;
-	const numbers = new BigInt64Array(
-		buffer.buffer,
-		buffer.byteOffset + head,
-		total,
-	);
-	let end = buffer.length;
-	while (end > head + total * 8 && buffer[end - 1] === 10) end--;
-	const lines = decode(buffer.subarray(head + total * 8, end)).split("\n");
+	const text = decode(bytes.subarray(start, start + length));
+	const end = text.indexOf("\0");
+	const blocks = unescapeText(text.slice(end + 1));
 	try {
-		const header = JSON.parse(lines[0] as string) as {
+		const header = JSON.parse(text.slice(0, end)) as {
 			stateLook: string;
+			agreed: [string, number][];
 			scans: [string, number, number][];
 		};
 		const scans = new Map<string, Scan>();
-		let line = 1;
-		let at = 0;
+		let read = 0;
+		let at = head;
 		for (const [key, folders, entries] of header.scans) {
-			const scan = emptyScan(key);
-			scan.folderNumbers.values = new BigInt64Array((folders + 1) * width);
-			scan.folderNumbers.length = folders;
-			for (let index = 0; index < folders; index++) {
-				scan.folders.push(unescapeName(lines[line++] as string));
-				scan.folderNumbers.values.set(
-					numbers.subarray(at, at + width),
-					index * width,
-				);
-				scan.starts.push(Number(numbers[at + width]));
-				scan.ends.push(Number(numbers[at + width + 1]));
-				at += width + 2;
-			}
-			// A view, not a copy: a cache is read and then left as it is.
-			scan.numbers.values = numbers.subarray(at, at + entries * width);
-			scan.numbers.length = entries;
-			at += entries * width;
-			for (let index = 0; index < entries; index++) {
-				const text = lines[line++] as string;
-				const tab = text.charCodeAt(0) === 9 ? 0 : 64;
-				scan.hashes.push(tab === 0 ? "" : text.slice(0, 64));
-				scan.names.push(unescapeName(text.slice(tab + 1)));
-			}
-			scans.set(key, scan);
+			const view = viewAt(bytes, at, folders, entries);
+			at += sizeOf(folders, entries);
+			const own = Array.from(view.lengths, (characters) => {
+				read += characters;
+				return blocks.slice(read - characters, read);
+			});
+			scans.set(key, rememberedScan(key, own, view));
 		}
-		return line === lines.length - 1 && at === total
-			? { stateLook: header.stateLook, scans }
+		return read === blocks.length && at === start
+			? {
+					stateLook: header.stateLook,
+					scans,
+					agreed: new Map(header.agreed),
+				}
 			: undefined;
 	} catch {
 		return undefined;
 	}
+}
+
+const lone =
+	/\\|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
+
+/** Names that are no Unicode, in a text that is. */
+function escapeText(text: string): string {
+	return text.isWellFormed() && !text.includes("\\")
+		? text
+		: text.replace(
+				lone,
+				(unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`,
+			);
+}
+
+function unescapeText(text: string): string {
+	return text.includes("\\")
+		? text.replace(/\\u([0-9a-f]{4})/g, (_, unit: string) =>
+				String.fromCharCode(Number.parseInt(unit, 16)),
+			)
+		: text;
 }

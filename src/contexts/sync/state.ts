@@ -49,14 +49,23 @@ export function openBases(text: string): Bases | undefined {
 			return moved;
 		},
 		text() {
-			const lines = [title];
+			// In pieces, so that a hundred thousand lines are not all in memory besides the text they make.
+			const pieces: string[] = [];
+			let lines = [title];
+			const add = (line: string) => {
+				if (lines.push(line) < 500) return;
+				lines.push("");
+				pieces.push(lines.join("\n"));
+				lines = [];
+			};
 			for (const [link, rows] of links) {
 				if (rows.size === 0) continue;
-				lines.push(`= ${escapeName(link)}`);
+				add(`= ${escapeName(link)}`);
 				for (const [path, base] of rows)
-					lines.push(`${escapeName(base)}\t${escapeName(path)}`);
+					add(`${escapeName(base)}\t${escapeName(path)}`);
 			}
-			return `${lines.join("\n")}\n`;
+			lines.push("");
+			return pieces.join("") + lines.join("\n");
 		},
 	};
 }

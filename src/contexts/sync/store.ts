@@ -8,8 +8,8 @@ import { type Bases, openBases } from "./state.ts";
 export interface Store {
 	readonly folder: string;
 	open(): Memory;
-	/** Takes the file system's time, before anything is read. */
-	mark(): void;
+	/** Takes the file system's time, before anything is read; undefined where nothing can be written. */
+	mark(): Look | undefined;
 	/** Makes the folder, with everything above a fix needs; throws where it cannot be made. */
 	prepare(): void;
 	/** What could not be remembered, and why; a check goes on without. */
@@ -21,7 +21,11 @@ export interface Memory {
 	/** Whether everything the cache says agreed is in the state as well. */
 	readonly recorded: boolean;
 	bases(): Bases;
-	save(scans: ReadonlyMap<string, Scan>, isNew: boolean): void;
+	save(
+		scans: ReadonlyMap<string, Scan>,
+		agreed: ReadonlyMap<string, number>,
+		isNew: boolean,
+	): void;
 }
 
 export interface StoreOptions {
@@ -46,6 +50,7 @@ export function openStore(options: StoreOptions): Store {
 	const cachePath = `${folder}/cache`;
 	const warnings: string[] = [];
 	let now: Look | undefined;
+	let isMarked = false;
 
 	/** Does what may fail on a disk that cannot be written, without failing the check. */
 	function attempt(work: () => void): void {
@@ -77,6 +82,21 @@ export function openStore(options: StoreOptions): Store {
 		if (durable) tree.settle(parentOf(path));
 	}
 
+	function mark(): Look | undefined {
+		if (isMarked || options.writes === false) return now;
+		// Once only: a later time would take for old what was young when it was read.
+		isMarked = true;
+		attempt(() => {
+			prepare();
+			// A folder has a time of its own and costs no flush.
+			const probe = `${folder}/now-${run}.tmp`;
+			tree.makeFolder(probe);
+			now = tree.look(probe);
+			tree.removeFolder(probe);
+		});
+		return now;
+	}
+
 	function readIfThere(path: string): Uint8Array | undefined {
 		try {
 			return tree.read(path);
@@ -105,18 +125,10 @@ export function openStore(options: StoreOptions): Store {
 		folder,
 		warnings,
 		prepare,
-		mark() {
-			if (now || options.writes === false) return;
-			attempt(() => {
-				prepare();
-				// A folder has a time of its own and costs no flush.
-				const probe = `${folder}/now-${run}.tmp`;
-				tree.makeFolder(probe);
-				now = tree.look(probe);
-				tree.removeFolder(probe);
-			});
-		},
+		mark,
 		open() {
+			// About a hundred bytes are kept of each file.
+			tree.expect((tree.look(cachePath)?.size ?? 0) / 100);
 			const bytes = readIfThere(cachePath);
 			const cache = bytes && readCache(bytes, (part) => tree.decode(part));
 			const stateLook = cache ? describeState() : "";
@@ -139,7 +151,7 @@ export function openStore(options: StoreOptions): Store {
 					}
 					return bases;
 				},
-				save(scans, isNew) {
+				save(scans, agreed, isNew) {
 					if (options.writes === false) return;
 					const moved = bases?.moved === true;
 					const first = stateLook === "" && tree.look(statePath) === undefined;
@@ -152,14 +164,16 @@ export function openStore(options: StoreOptions): Store {
 								statePath,
 								tree.encode((bases ?? (openBases("") as Bases)).text()),
 							);
-						// Without the time, nothing is known to be old enough to be trusted.
-						if (!now && isNew) return;
-						const time = now ?? tree.look(statePath);
+						// Without the time, nothing is known to be old enough to be trusted. Where nothing was
+						// read, it may be taken now.
+						const time = mark();
 						if (!time) return;
 						replace(
 							cachePath,
-							writeCache({ stateLook: describeState(), scans }, time, (text) =>
-								tree.encode(text),
+							writeCache(
+								{ stateLook: describeState(), scans, agreed },
+								time,
+								(text) => tree.encode(text),
 							),
 							// It carries a checksum, and can be lost.
 							false,

@@ -4,7 +4,7 @@ import {
 	openRealFolder,
 	type RealFolder,
 } from "../../ports/file-tree.fixture.ts";
-import type { FileTree } from "../../ports/file-tree.ts";
+import { type FileTree, type Look, oneByOne } from "../../ports/file-tree.ts";
 import {
 	applyFix,
 	type Check,
@@ -107,20 +107,22 @@ export function openPlayground(
 	return playground;
 }
 
-/** Files whose clock stands still for `tick` nanoseconds: many edits leave the same times. */
-export function slowClockTree(tree: FileTree, tick: bigint): FileTree {
+/** Files whose clock stands still for `tick` milliseconds: many edits leave the same times. */
+export function slowClockTree(tree: FileTree, tick: number): FileTree {
 	const slowed = (look: ReturnType<FileTree["look"]>) =>
 		look && {
 			...look,
 			modified: look.modified - (look.modified % tick),
 			changed: look.changed - (look.changed % tick),
 		};
+	const look = (path: string) => slowed(tree.look(path));
+	const digest = (path: string, seen: Look) =>
+		tree.digest(path, tree.look(path) ?? seen);
 	return {
 		...tree,
-		look: (path) => slowed(tree.look(path)),
+		look,
 		lookThrough: (path) => slowed(tree.lookThrough(path)),
-		digest(path, look) {
-			return tree.digest(path, tree.look(path) ?? look);
-		},
+		digest,
+		...oneByOne({ look, digest }),
 	};
 }
