@@ -9,6 +9,13 @@ import * as nodeModule from "node:module";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
+/**
+ * Megabytes of half a young generation of `dos start`, of up to 64 that Node would take: it costs no time, as
+ * what waits there is old when it is collected, and no full collections start because of it
+ * (docs/decisions/0009-hot-path.md).
+ */
+const youngHalf = 8;
+
 const nodeNeeded = 24;
 const bunNeeded = [1, 4];
 
@@ -46,11 +53,34 @@ function isSupported() {
 
 /** A checkout runs from its sources, so that a build left behind is never run by mistake; a published package has only the build. */
 async function run() {
+	boundYoungGeneration();
 	keepCompiledCode();
 	const source = new URL("src/apps/cli/main.ts", root);
 	await import(
 		existsSync(source) ? source : new URL("dist/apps/cli/main.js", root)
 	);
+}
+
+/** Node takes this size at its own start alone, so this process begins anew, as the same one; where it cannot, it goes on as it is. */
+function boundYoungGeneration() {
+	const { argv, env, execArgv, execPath, platform, versions } = process;
+	const set = `${execArgv.join(" ")} ${env.NODE_OPTIONS ?? ""}`;
+	if (!argv.slice(2).includes("start") || /semi-space-size/.test(set)) return;
+	if (versions.bun || platform === "win32" || env.NODE_CHANNEL_FD) return;
+	try {
+		process.execve?.(
+			execPath,
+			[
+				execPath,
+				`--max-semi-space-size=${youngHalf}`,
+				...execArgv,
+				...argv.slice(1),
+			],
+			env,
+		);
+	} catch {
+		// Not allowed here: a larger memory is all that it costs.
+	}
 }
 
 /** Compiled code is kept in the user's own cache, never in a folder that others can write to. */

@@ -277,6 +277,18 @@ export function httpClientContract(
 				);
 			});
 
+			it("sends a body that is given in pieces too as one", async () => {
+				const there = await vendor((socket) => socket.write(whole("ok")));
+				for (const size of [10, 100_000]) {
+					const pieces = [text("a".repeat(size)), text(""), text("grüß")];
+					const body = Buffer.concat(pieces);
+					const heard = send(client(), there.url, { body, pieces });
+					expect(await settled(heard)).toEqual(["head", "data", "end"]);
+					const sent = there.requests.at(-1)?.split("\r\n\r\n")[1] ?? "";
+					expect(Buffer.from(sent, "latin1").equals(body)).toBe(true);
+				}
+			});
+
 			it("hears status, headers by lower-case name, and the body", async () => {
 				const there = await vendor((socket) =>
 					socket.write(

@@ -15,6 +15,8 @@ export interface UpstreamRequest {
 	readonly url: string;
 	readonly headers: Readonly<Record<string, string>>;
 	readonly body?: Uint8Array;
+	/** The same bytes, not joined: an adapter that can send them so spares a large copy, and never asks for `body`. */
+	readonly pieces?: readonly Uint8Array[] | undefined;
 	readonly timeouts: Timeouts;
 }
 

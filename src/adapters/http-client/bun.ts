@@ -80,11 +80,14 @@ class Call implements UpstreamCall {
 		this.#settings = settings;
 		this.#request = request;
 		this.#sink = sink;
-		this.#timer = new CallTimer(request.timeouts, (code, message) => {
-			this.#fail(code, message, false);
-		});
+		this.#timer = new CallTimer(request.timeouts, this);
 		// `fetch` does not tell when the connection stands.
 		this.#timer.enter("firstByte");
+	}
+
+	/** A time limit passed. */
+	passed(code: string, message: string): void {
+		this.#fail(code, message, false);
 	}
 
 	/** Nothing was sent and nothing can be. */

@@ -3,6 +3,11 @@ import type { Timeouts } from "../../ports/http-client.ts";
 /** What a call waits for; `send` while a long request is still going out, bounded by the whole alone. */
 export type Phase = "connect" | "send" | "firstByte" | "idle";
 
+/** What hears once which limit was passed. */
+export interface Timed {
+	passed(code: string, message: string): void;
+}
+
 /**
  * The four limits of a call on one timer, which is set anew when it rings and not whenever
  * something arrives: most calls set it once.
@@ -10,7 +15,7 @@ export type Phase = "connect" | "send" | "firstByte" | "idle";
 export class CallTimer {
 	phase: Phase = "connect";
 	readonly #timeouts: Timeouts;
-	readonly #passed: (code: string, message: string) => void;
+	readonly #call: Timed;
 	readonly #started = performance.now();
 	#since = this.#started;
 	#due = Number.POSITIVE_INFINITY;
@@ -18,13 +23,9 @@ export class CallTimer {
 	#stopped = false;
 	#timer: NodeJS.Timeout | undefined;
 
-	/** `passed` hears once which limit was passed. */
-	constructor(
-		timeouts: Timeouts,
-		passed: (code: string, message: string) => void,
-	) {
+	constructor(timeouts: Timeouts, call: Timed) {
 		this.#timeouts = timeouts;
-		this.#passed = passed;
+		this.#call = call;
 		this.#arm(Math.min(timeouts.connect, timeouts.total));
 	}
 
@@ -86,7 +87,7 @@ export class CallTimer {
 		this.stop();
 		const [code, message] =
 			phaseEnds < totalEnds ? silences[this.phase] : silences.send;
-		this.#passed(code, message);
+		this.#call.passed(code, message);
 	}
 }
 

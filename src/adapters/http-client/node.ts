@@ -1,22 +1,14 @@
-import {
-	type ClientRequest,
-	type ClientRequestArgs,
-	type IncomingMessage,
-	Agent as PlainAgent,
-	request as plainRequest,
-} from "node:http";
-import { Agent as SecureAgent, request as secureRequest } from "node:https";
-import type { Socket } from "node:net";
-import type { Duplex, Transform } from "node:stream";
+import type { Transform } from "node:stream";
 import type {
 	HttpClient,
-	Timeouts,
 	UpstreamCall,
 	UpstreamRequest,
 	UpstreamSink,
 } from "../../ports/http-client.ts";
+import { AnswerFault } from "./answer-reader.ts";
 import { CallTimer } from "./call-timer.ts";
-import { type Origin, originOf, ownHeaders } from "./request-rules.ts";
+import { type Connection, Connections, type Tenant } from "./connections.ts";
+import { type Origin, originOf, requestHead } from "./request-rules.ts";
 import { packedAs, unpack } from "./unpacking.ts";
 
 export interface NodeHttpClientOptions {
@@ -42,8 +34,9 @@ export interface NodeHttpClientOptions {
 const joinBytes = 16_384;
 
 /**
- * The HTTP edge to vendors on Node's own client. Redirects are not followed, proxy variables of
- * the environment are not read, HTTP/1.1 only.
+ * The HTTP edge to vendors on Node's own sockets, with a reader of answers of our own: that is what
+ * most of a call through `node:http` is spent on (docs/decisions/0009-hot-path.md). Redirects are not
+ * followed, proxy variables of the environment are not read, HTTP/1.1 only.
  *
  * Nothing is sent a second time here. A reused connection may turn out dead, but then its bytes
  * had been handed over, and the vendor may have acted on them: `upstream/reset`, `unsent` false.
@@ -51,175 +44,86 @@ const joinBytes = 16_384;
 export function nodeHttpClient(
 	options: NodeHttpClientOptions = {},
 ): HttpClient {
-	const pool: Pool = {
-		closed: false,
+	const connections = new Connections({
+		perOrigin: options.socketsPerOrigin ?? 512,
+		idlePerOrigin: options.idleSocketsPerOrigin ?? 256,
 		idleMilliseconds: options.idleMilliseconds ?? 4_000,
 		headerBytes: options.headerBytes ?? 65_536,
-		unpackedBytes: options.unpackedBytes ?? 256 * 1_048_576,
-		sweeper: undefined,
-		agents: [],
-	};
-	const agentOptions = {
-		keepAlive: true,
-		maxSockets: options.socketsPerOrigin ?? 512,
-		maxFreeSockets: options.idleSocketsPerOrigin ?? 256,
-		scheduling: "lifo",
-		noDelay: true,
-	} as const;
-	const plain = patient(new PlainAgent(agentOptions), pool);
-	const secure = patient(
-		new SecureAgent({
-			...agentOptions,
-			minVersion: "TLSv1.2",
-			...(options.authorities ? { ca: [...options.authorities] } : {}),
-		}),
-		pool,
-	);
+		authorities: options.authorities,
+	});
+	const unpackedBytes = options.unpackedBytes ?? 256 * 1_048_576;
 	const origins = new Map<string, Origin | undefined>();
 
 	return {
 		send(request, sink) {
-			const call = new Call(pool, request.timeouts, sink);
+			const call = new Call(connections, unpackedBytes, request, sink);
 			const origin = originOf(request.url, origins);
-			if (origin) call.start(request, origin, origin.secure ? secure : plain);
+			if (origin) call.start(origin);
 			else
 				call.refuse("The address of the vendor is not an http or https URL.");
 			return call;
 		},
 		close() {
-			pool.closed = true;
-			sweep(pool, Number.POSITIVE_INFINITY);
+			connections.close();
 		},
 	};
 }
 
-/** What the calls and connections of one client share. */
-interface Pool {
-	closed: boolean;
-	readonly idleMilliseconds: number;
-	readonly headerBytes: number;
-	readonly unpackedBytes: number;
-	sweeper: NodeJS.Timeout | undefined;
-	readonly agents: PlainAgent[];
-}
-
-const idleUntil = Symbol("idle until");
-type PooledSocket = Socket & {
-	[idleUntil]?: number;
-	_httpMessage?: { res?: IncomingMessage };
-};
-
-/**
- * Keeps unused connections for as long as it is safe: a stamp on each and one sweep for all, as a
- * timer for each connection would have to be set and taken back with every call.
- */
-function patient<T extends PlainAgent>(agent: T, pool: Pool): T {
-	agent.keepSocketAlive = (socket: Duplex) =>
-		keep(pool, socket as PooledSocket);
-	// All else that tells connections apart is the same for every call of a client.
-	agent.getName = (target) => `${target?.host}:${target?.port}`;
-	pool.agents.push(agent);
-	return agent;
-}
-
-function keep(pool: Pool, socket: PooledSocket): boolean {
-	if (pool.closed) return false;
-	const hint = socket._httpMessage?.res?.headers["keep-alive"];
-	const said =
-		typeof hint === "string" ? /timeout=(\d{1,6})/i.exec(hint)?.[1] : undefined;
-	// A second less than said, for the way of our next request to the vendor.
-	const kept =
-		said === undefined
-			? pool.idleMilliseconds
-			: Math.min(600, Number(said) - 1) * 1_000;
-	if (kept <= 0) return false;
-	socket[idleUntil] = performance.now() + kept;
-	socket.unref();
-	pool.sweeper ??= setInterval(
-		() => sweep(pool, performance.now()),
-		500,
-	).unref();
-	return true;
-}
-
-/** Closes what has been unused for too long. */
-function sweep(pool: Pool, now: number): void {
-	let left = 0;
-	for (const agent of pool.agents) {
-		for (const sockets of Object.values(agent.freeSockets)) {
-			for (const socket of [...(sockets ?? [])] as PooledSocket[]) {
-				if ((socket[idleUntil] ?? 0) <= now) socket.destroy();
-				else left++;
-			}
-		}
-	}
-	if (left > 0) return;
-	clearInterval(pool.sweeper);
-	pool.sweeper = undefined;
-}
-
-/**
- * One call. A class with shared listeners because this is the hot path: a call costs few
- * allocations, one timer and two closures (the header look-up and the time limit).
- */
-class Call implements UpstreamCall {
-	readonly #pool: Pool;
+/** One call. A class, because this is the hot path: it costs few allocations and one timer. */
+class Call implements UpstreamCall, Tenant {
+	readonly method: string;
+	readonly #connections: Connections;
+	readonly #unpackedBytes: number;
+	readonly #request: UpstreamRequest;
 	readonly #sink: UpstreamSink;
 	readonly #timer: CallTimer;
-	#request: ClientRequest | undefined;
-	#answer: IncomingMessage | undefined;
+	#head = "";
+	#pieces: readonly Uint8Array[] = nothing;
+	#size = 0;
+	#connection: Connection | undefined;
+	#header: ((name: string) => string | undefined) | undefined;
 	#encoding: string | undefined;
 	#unpacker: Transform | undefined;
-	#large = false;
+	/** The unpacker has enough for now. */
+	#full = false;
 	#paused = false;
 	#over = false;
 
-	constructor(pool: Pool, timeouts: Timeouts, sink: UpstreamSink) {
-		this.#pool = pool;
+	constructor(
+		connections: Connections,
+		unpackedBytes: number,
+		request: UpstreamRequest,
+		sink: UpstreamSink,
+	) {
+		this.method = request.method;
+		this.#connections = connections;
+		this.#unpackedBytes = unpackedBytes;
+		this.#request = request;
 		this.#sink = sink;
-		this.#timer = new CallTimer(timeouts, (code, message) => {
-			this.#fail(code, message);
-		});
+		this.#timer = new CallTimer(request.timeouts, this);
 	}
 
-	start(
-		{ method, url, headers, body }: UpstreamRequest,
-		origin: Origin,
-		agent: PlainAgent,
-	): void {
-		const size = body?.length ?? 0;
-		let request: ClientRequest & Owned;
-		try {
-			request = (origin.secure ? secureRequest : plainRequest)({
-				agent,
-				host: origin.hostname,
-				port: origin.port,
-				servername: origin.servername,
-				method,
-				path: origin.path(url),
-				headers: ownHeaders(headers, origin, method, size),
-				maxHeaderSize: this.#pool.headerBytes,
-				joinDuplicateHeaders: true,
-			} as ClientRequestArgs);
-		} catch {
+	/** A time limit passed. */
+	passed(code: string, message: string): void {
+		this.#fail(code, message);
+	}
+
+	start(origin: Origin): void {
+		const { method, url, headers } = this.#request;
+		const pieces = piecesOf(this.#request);
+		let size = 0;
+		for (const piece of pieces) size += piece.length;
+		const head = requestHead(method, origin.path(url), headers, origin, size);
+		if (head === undefined) {
 			this.refuse(
 				"The request has a method, path or header that HTTP cannot carry.",
 			);
 			return;
 		}
-		this.#request = request;
-		request[callOf] = this;
-		request.on("socket", onSocket);
-		request.on("response", onResponse);
-		request.on("error", onError);
-		request.on("close", onClose);
-		if (body === undefined || size === 0) request.end();
-		else if (size <= joinBytes) request.end(latin1(body), "latin1");
-		else {
-			this.#large = true;
-			request.on("finish", onSent);
-			request.end(body);
-		}
+		this.#head = head;
+		this.#pieces = pieces;
+		this.#size = size;
+		this.#connections.lease(origin, this);
 	}
 
 	/** Nothing was sent and nothing can be. */
@@ -228,7 +132,7 @@ class Call implements UpstreamCall {
 	}
 
 	abort(): void {
-		if (this.#finish()) this.#request?.destroy();
+		if (this.#finish()) this.#letGo();
 	}
 
 	/** The request's bytes are handed to the connection only once it stands. */
@@ -240,87 +144,98 @@ class Call implements UpstreamCall {
 		if (this.#over) return;
 		this.#paused = true;
 		this.#timer.pause();
-		(this.#unpacker ?? this.#answer)?.pause();
+		if (this.#unpacker) this.#unpacker.pause();
+		else this.#connection?.hold();
 	}
 
 	resume(): void {
 		if (this.#over || !this.#paused) return;
 		this.#paused = false;
 		this.#timer.resume();
-		(this.#unpacker ?? this.#answer)?.resume();
+		if (this.#unpacker) this.#unpacker.resume();
+		else this.#connection?.resume();
 	}
 
-	/** A connection was found or begun. */
-	assigned(socket: Socket & { secureConnecting?: boolean }): void {
-		if (socket.connecting || socket.secureConnecting) {
-			const stands = "encrypted" in socket ? "secureConnect" : "connect";
-			socket.once(stands, () => this.#connected());
-		} else this.#connected();
+	/** The connection stands: the request goes out. */
+	assigned(connection: Connection): void {
+		this.#connection = connection;
+		const { socket } = connection;
+		const pieces = this.#pieces;
+		if (this.#size <= joinBytes) {
+			this.#timer.enter("firstByte");
+			let text = this.#head;
+			for (const piece of pieces) text += latin1(piece);
+			socket.write(text, "latin1");
+			return;
+		}
+		this.#timer.enter("send");
+		connection.sending = true;
+		socket.cork();
+		socket.write(this.#head, "latin1");
+		for (const piece of pieces.slice(0, -1)) socket.write(piece);
+		socket.write(pieces.at(-1) as Uint8Array, () => {
+			connection.sending = false;
+			if (this.#timer.phase === "send") this.#timer.enter("firstByte");
+		});
+		socket.uncork();
 	}
 
-	#connected(): void {
-		this.#timer.enter(this.#large ? "send" : "firstByte");
+	/** Nothing more may be told. What is packed goes on until the unpacker has enough. */
+	get held(): boolean {
+		return this.#unpacker === undefined ? this.#paused : this.#full;
 	}
 
-	sent(): void {
-		if (this.#timer.phase === "send") this.#timer.enter("firstByte");
-	}
-
-	answered(answer: IncomingMessage & Owned): void {
-		if (this.#over) return;
-		this.#answer = answer;
-		answer[callOf] = this;
-		answer.on("error", onError);
-		answer.on("data", onData);
-		answer.on("end", onEnd);
+	head(status: number, header: (name: string) => string | undefined): void {
 		this.#timer.enter("idle");
-		this.#encoding = packedAs(answer.headers["content-encoding"]);
-		this.#sink.head(answer.statusCode ?? 0, (name) => this.#header(name));
-		if (this.#paused) answer.pause();
+		this.#header = header;
+		this.#encoding = packedAs(header("content-encoding"));
+		this.#sink.head(
+			status,
+			this.#encoding === undefined ? header : (name) => this.#unpacked(name),
+		);
 	}
 
-	#header(name: string): string | undefined {
-		// Said of the body as it was sent, not as we hand it on.
-		if (
-			this.#encoding &&
-			(name === "content-encoding" || name === "content-length")
-		)
-			return undefined;
-		const value = this.#answer?.headers[name];
-		// Names such as `constructor` reach the prototype: only what was sent counts.
-		if (typeof value === "string") return value;
-		return Array.isArray(value) ? value.join(", ") : undefined;
+	/** Some headers are said of the body as it was sent, not as we hand it on. */
+	#unpacked(name: string): string | undefined {
+		return name === "content-encoding" || name === "content-length"
+			? undefined
+			: this.#header?.(name);
 	}
 
-	received(chunk: Uint8Array): void {
-		if (this.#over) return;
+	data(piece: Buffer): void {
 		this.#timer.touch();
+		// The memory that it lies in is read to again.
+		const chunk = Buffer.from(piece);
 		if (this.#encoding === undefined) {
 			this.#sink.data(chunk);
 			return;
 		}
 		this.#unpacker ??= this.#unpackerFor(this.#encoding, chunk);
-		if (this.#unpacker && !this.#unpacker.write(chunk)) this.#answer?.pause();
+		if (this.#unpacker && !this.#unpacker.write(chunk)) this.#full = true;
 	}
 
 	#unpackerFor(encoding: string, first: Uint8Array): Transform | undefined {
 		const broken = (message: string) =>
 			this.#fail("upstream/protocol", message);
-		const unpacker = unpack(encoding, first, this.#pool.unpackedBytes, {
+		const unpacker = unpack(encoding, first, this.#unpackedBytes, {
 			data: (chunk) => {
 				if (!this.#over) this.#sink.data(chunk);
 			},
 			end: () => this.#end(),
 			broken,
-			drain: () => this.#answer?.resume(),
+			drain: () => {
+				this.#full = false;
+				this.#connection?.resume();
+			},
 		});
 		if (!unpacker) broken("The vendor sent an encoding that nobody asked for.");
 		else if (this.#paused) unpacker.pause();
 		return unpacker;
 	}
 
-	/** The answer has arrived whole. */
-	arrived(): void {
+	/** The answer has arrived whole, and the connection is somebody else's now. */
+	ended(): void {
+		this.#connection = undefined;
 		if (this.#unpacker) this.#unpacker.end();
 		else this.#end();
 	}
@@ -329,22 +244,18 @@ class Call implements UpstreamCall {
 		if (this.#finish()) this.#sink.end();
 	}
 
-	/** The request is done with its connection: a fault, unless the answer only waits to be read. */
-	closed(): void {
-		if (!this.#answer?.complete) this.lost(undefined);
-	}
-
 	lost(error: NodeJS.ErrnoException | undefined): void {
+		this.#connection = undefined;
 		const reason = error?.code ?? "closed";
 		if (this.#timer.phase === "connect") {
 			this.#fail(
 				"upstream/connect",
 				`No connection to the vendor (${reason}).`,
 			);
-		} else if (reason.startsWith("HPE_")) {
+		} else if (error instanceof AnswerFault) {
 			this.#fail(
 				"upstream/protocol",
-				`The vendor's answer is not sound HTTP (${reason}).`,
+				`The vendor's answer is not sound HTTP (${error.message}).`,
 			);
 		} else {
 			this.#fail(
@@ -357,8 +268,14 @@ class Call implements UpstreamCall {
 	#fail(code: string, message: string): void {
 		const { unsent } = this;
 		if (!this.#finish()) return;
-		this.#request?.destroy();
+		this.#letGo();
 		this.#sink.fail({ code, message, unsent });
+	}
+
+	#letGo(): void {
+		if (this.#connection) this.#connection.destroy();
+		else this.#connections.withdraw(this);
+		this.#connection = undefined;
 	}
 
 	/** False when it was over before. */
@@ -372,33 +289,15 @@ class Call implements UpstreamCall {
 	}
 }
 
-const callOf = Symbol("call");
-interface Owned {
-	[callOf]?: Call;
+const nothing: readonly Uint8Array[] = [];
+
+/** Those that are empty are nothing to send. */
+function piecesOf(request: UpstreamRequest): readonly Uint8Array[] {
+	if (request.pieces) return request.pieces.filter(({ length }) => length > 0);
+	const { body } = request;
+	return body === undefined || body.length === 0 ? nothing : [body];
 }
 
-function onSocket(this: Owned, socket: Socket): void {
-	this[callOf]?.assigned(socket);
-}
-function onSent(this: Owned): void {
-	this[callOf]?.sent();
-}
-function onResponse(this: Owned, answer: IncomingMessage): void {
-	this[callOf]?.answered(answer);
-}
-function onData(this: Owned, chunk: Uint8Array): void {
-	this[callOf]?.received(chunk);
-}
-function onEnd(this: Owned): void {
-	this[callOf]?.arrived();
-}
-function onError(this: Owned, error: NodeJS.ErrnoException): void {
-	this[callOf]?.lost(error);
-}
-/** Whatever else may end a request (a switch of protocols, say), the call hears of it. */
-function onClose(this: Owned): void {
-	this[callOf]?.closed();
-}
 function latin1(chunk: Uint8Array): string {
 	const bytes =
 		chunk instanceof Buffer

@@ -83,6 +83,41 @@ export function ownHeaders(
 	return flat;
 }
 
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
+const target = /^[\x21-\x7e\x80-\xff]+$/;
+
+/** What is known of header names: whether they are the caller's to send. They come from a few lists. */
+const callers = new Map<string, boolean>();
+const namesKept = 1_000;
+
+/** The head of a request as it is written; undefined for a method, path or header that HTTP cannot carry. */
+export function requestHead(
+	method: string,
+	path: string,
+	headers: Readonly<Record<string, string>>,
+	origin: Origin,
+	size: number,
+): string | undefined {
+	if (!token.test(method) || !target.test(path)) return undefined;
+	let head = `${method} ${path} HTTP/1.1\r\nhost: ${origin.host}\r\nconnection: keep-alive\r\naccept-encoding: identity\r\n`;
+	for (const name in headers) {
+		let sent = callers.get(name);
+		if (sent === undefined) {
+			if (!token.test(name)) return undefined;
+			sent = !ours.has(name.toLowerCase());
+			if (callers.size < namesKept) callers.set(name, sent);
+		}
+		if (!sent) continue;
+		const value = headers[name] as string;
+		if (!fieldValue.test(value)) return undefined;
+		head += `${name}: ${value}\r\n`;
+	}
+	if (size > 0 || (method !== "GET" && method !== "HEAD"))
+		head += `content-length: ${size}\r\n`;
+	return `${head}\r\n`;
+}
+
 const ours: ReadonlySet<string> = new Set([
 	"host",
 	"accept-encoding",

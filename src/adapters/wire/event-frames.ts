@@ -4,7 +4,7 @@ import { asBuffer } from "./json-members.ts";
  * Splits a stream of server-sent events into frames (an event with the blank line that ends it) in
  * one pass over the bytes, and notes on the way where watched JSON members stand, so that nearly
  * every frame passes without being parsed. Lines may end in LF, CRLF or CR; chunks may split
- * anywhere. It holds one incomplete frame at most, and of that no more than `frameLimit` bytes.
+ * anywhere. It holds one incomplete frame at most, and of that no more than `limit` bytes.
  */
 export interface FrameReader {
 	/** Takes a chunk; gives what may go on: the chunk itself, unless `removes`. */
@@ -73,6 +73,7 @@ export function frameReader(
 	watch: Watch,
 	removes: boolean,
 	visit: (frame: Frame) => Cut | undefined,
+	limit: number = frameLimit,
 ): FrameReader {
 	const { names: wanted, isValue, byLetter } = watch;
 	const values = new Int32Array(wanted.length).fill(-1);
@@ -209,7 +210,7 @@ export function frameReader(
 				from = end;
 			}
 			let release = start;
-			if (oversized || bytes.length - start > frameLimit) {
+			if (oversized || bytes.length - start > limit) {
 				oversized = true;
 				release = bytes.length;
 			}

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { member, parseValue, scanMembers, splice } from "./json-members.ts";
+import {
+	member,
+	parseValue,
+	scanMembers,
+	splice,
+	spliced,
+} from "./json-members.ts";
 
 function accepts(text: string): boolean {
 	const bytes = Buffer.from(text);
@@ -163,5 +169,18 @@ describe("the members of an object", () => {
 			]).toString(),
 		).toBe('{"é":0,"a":1,"b":"é","c":4}');
 		expect(splice(bytes, [])).toBe(bytes);
+	});
+
+	it("of a large body are changed without copying it", () => {
+		const bytes = Buffer.from(`{"a":1,"b":"${"x".repeat(20_000)}","c":3}`);
+		const edits = [
+			{ start: bytes.length - 2, end: bytes.length - 1, text: "44" },
+			{ start: 5, end: 6, text: "2" },
+		];
+		const { body, pieces = [] } = spliced(bytes, edits);
+		expect(body).toEqual(splice(bytes, edits));
+		expect(Buffer.concat(pieces)).toEqual(body);
+		expect(pieces.some(({ buffer }) => buffer === bytes.buffer)).toBe(true);
+		expect(spliced(bytes, [])).toEqual({ body: bytes, pieces: undefined });
 	});
 });

@@ -140,6 +140,36 @@ export function splice(bytes: Buffer, edits: readonly Edit[]): Buffer {
 	return result;
 }
 
+/** Bodies beyond this size are not copied to change a few bytes of them. */
+const largeBody = 16_384;
+
+/** Bytes with the edits made: in pieces where they are large, and joined when somebody wants them whole. */
+export interface Spliced {
+	readonly body: Buffer;
+	readonly pieces: readonly Buffer[] | undefined;
+}
+
+export function spliced(bytes: Buffer, edits: readonly Edit[]): Spliced {
+	if (bytes.length <= largeBody || edits.length === 0)
+		return { body: splice(bytes, edits), pieces: undefined };
+	const sorted = [...edits].sort((one, other) => one.start - other.start);
+	const pieces: Buffer[] = [];
+	let read = 0;
+	for (const { start, end, text } of sorted) {
+		pieces.push(bytes.subarray(read, start), Buffer.from(text));
+		read = end;
+	}
+	pieces.push(bytes.subarray(read));
+	let joined: Buffer | undefined;
+	return {
+		pieces,
+		get body() {
+			joined ??= Buffer.concat(pieces);
+			return joined;
+		},
+	};
+}
+
 /** First byte from `at` on that is no white space. */
 export function skipSpace(bytes: Buffer, at: number): number {
 	let next = at;

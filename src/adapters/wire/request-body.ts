@@ -10,6 +10,7 @@ import {
 	type Edit,
 	type Member,
 	parseValue,
+	type Scan,
 	scanMembers,
 	skipSpace,
 } from "./json-members.ts";
@@ -26,7 +27,7 @@ export interface RequestBody {
 const deepest = 128;
 
 /** In whose values the types of things are noted. */
-const typed: ReadonlySet<string> = new Set(["messages", "tools"]);
+const typed: ReadonlySet<string> = new Set(["messages", "input", "tools"]);
 
 /**
  * Reads a body. `known` are the members that matter to routing or metering, here or at the vendor:
@@ -38,24 +39,9 @@ export function readBody(
 	body: Uint8Array,
 	known: ReadonlySet<string>,
 ): Outcome<RequestBody> {
-	const bytes = asBuffer(body);
-	if (!isUtf8(bytes))
-		return refuse(
-			"request/invalid-utf8",
-			"The request body is not valid UTF-8.",
-		);
-	const scan = scanMembers(bytes, 0, deepest, typed);
-	if (scan === "too-deep") {
-		return refuse(
-			"request/too-deep",
-			`The request body nests deeper than ${deepest} levels.`,
-			{ limit: deepest },
-		);
-	}
-	if (scan === "no-object") return invalid("body", "must be a JSON object");
-	if (scan === "malformed" || skipSpace(bytes, scan.end) < bytes.length) {
-		return refuse("request/malformed-json", malformed(bytes));
-	}
+	const scanned = scanBody(body);
+	if (!scanned.ok) return scanned;
+	const { bytes, scan } = scanned.value;
 	const members = new Map<string, Member>();
 	for (const each of scan.members) {
 		if (known.has(each.name)) {
@@ -76,6 +62,31 @@ export function readBody(
 		}
 	}
 	return accept({ bytes, members, start: skipSpace(bytes, 0) + 1 });
+}
+
+/** Where the members of a body stand, whatever they are. */
+export function scanBody(
+	body: Uint8Array,
+): Outcome<{ readonly bytes: Buffer; readonly scan: Scan }> {
+	const bytes = asBuffer(body);
+	if (!isUtf8(bytes))
+		return refuse(
+			"request/invalid-utf8",
+			"The request body is not valid UTF-8.",
+		);
+	const scan = scanMembers(bytes, 0, deepest, typed);
+	if (scan === "too-deep") {
+		return refuse(
+			"request/too-deep",
+			`The request body nests deeper than ${deepest} levels.`,
+			{ limit: deepest },
+		);
+	}
+	if (scan === "no-object") return invalid("body", "must be a JSON object");
+	if (scan === "malformed" || skipSpace(bytes, scan.end) < bytes.length) {
+		return refuse("request/malformed-json", malformed(bytes));
+	}
+	return accept({ bytes, scan });
 }
 
 /** A refusal that names the field. */
@@ -139,6 +150,13 @@ export function refuseLists(
 			"messages",
 			messages === "absent" ? "is required" : "must be an array",
 		);
+	return refuseTools(body);
+}
+
+/** The refusal of tools that are no list. */
+export function refuseTools(
+	body: RequestBody,
+): { readonly ok: false; readonly error: Refusal } | undefined {
 	const tools = kindOf(body, "tools");
 	return tools === "array" || tools === "absent"
 		? undefined
@@ -210,14 +228,13 @@ export function readMedia(
 	body: RequestBody,
 	mediaTypes: ReadonlySet<string>,
 	count: (messages: readonly unknown[], media: Media) => void,
+	member: "messages" | "input" = "messages",
 ): Media {
 	const media: Media = { parts: 0, bytes: 0 };
 	if (
-		body.members
-			.get("messages")
-			?.types.some(({ value }) => mediaTypes.has(value))
+		body.members.get(member)?.types.some(({ value }) => mediaTypes.has(value))
 	) {
-		count(readMember(body, "messages") as readonly unknown[], media);
+		count(readMember(body, member) as readonly unknown[], media);
 	}
 	return media;
 }

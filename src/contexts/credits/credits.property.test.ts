@@ -3,7 +3,8 @@ import { expect, it } from "vitest";
 import type { Decision } from "../../kernel/decider.ts";
 import type { DomainEvent } from "../../kernel/event.ts";
 import { type Audit, auditHistory } from "./audit.testing.ts";
-import { credits, resolutionKey } from "./credits.ts";
+import { credits } from "./credits.ts";
+import { resolutionKey } from "./decisions.ts";
 import type { Caps, CreditsCommand, CreditsState } from "./model.ts";
 
 const start = Date.UTC(2026, 11, 30, 20);

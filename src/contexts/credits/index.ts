@@ -1,5 +1,6 @@
 export { dayOf, endOfDay, endOfMonth, monthOf } from "./calendar.ts";
-export { accountStream, credits, resolutionKey } from "./credits.ts";
+export { credits } from "./credits.ts";
+export { accountStream, resolutionKey } from "./decisions.ts";
 export { allowsModel, findKeyBySecret, keyHint, whyUnusable } from "./keys.ts";
 export { available, type CapWindow } from "./limits.ts";
 export type {
@@ -27,6 +28,7 @@ export {
 	maximumCost,
 	type PricedUsage,
 	type PricingOptions,
+	pricesAll,
 	priceUsage,
 	type UsageBound,
 } from "./pricing.ts";

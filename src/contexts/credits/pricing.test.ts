@@ -36,7 +36,10 @@ const inputs: readonly UsageClass[] = [
 	"input-audio",
 	"cache-read-audio",
 	"input-image",
+	"cache-read-image",
 ];
+
+const pieces: readonly UsageClass[] = ["image", "character", "audio-second"];
 
 function ok<T>(
 	outcome: { ok: true; value: T } | { ok: false; error: unknown },
@@ -273,7 +276,16 @@ const sheetOf = (rates: fc.Arbitrary<Rate[]>) =>
 			{
 				rates: fc.record(
 					Object.fromEntries(usageClasses.map((name) => [name, rates])),
-					{ requiredKeys: ["input", "output", "search"] },
+					{
+						requiredKeys: [
+							"input",
+							"output",
+							"search",
+							"image",
+							"character",
+							"audio-second",
+						],
+					},
 				),
 				batchBasisPoints: fc.integer({ min: 0, max: 10_000 }),
 			},
@@ -294,6 +306,7 @@ function oracle(sheet: PriceSheet, usage: Usage, batch: boolean): number {
 		"input-audio": ["input"],
 		"cache-read-audio": ["input-audio", "cache-read", "input"],
 		"input-image": ["input"],
+		"cache-read-image": ["input-image", "cache-read", "input"],
 		reasoning: ["output"],
 		"output-audio": ["output"],
 		"output-image": ["output"],
@@ -377,7 +390,9 @@ describe("for any sheet", () => {
 				fc.nat(50),
 				fc.infiniteStream(units),
 				(sheet, batch, media, slack, counts) => {
-					const classes = media ? usageClasses : textClasses;
+					const classes = media
+						? usageClasses.filter((name) => !pieces.includes(name))
+						: textClasses;
 					const usage = Object.fromEntries(
 						[...classes, "search"].map((name) => [
 							name,

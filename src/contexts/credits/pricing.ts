@@ -48,6 +48,7 @@ const inputClasses: readonly UsageClass[] = [
 	"input-audio",
 	"cache-read-audio",
 	"input-image",
+	"cache-read-image",
 ];
 const outputClasses: readonly UsageClass[] = [
 	"output",
@@ -56,10 +57,17 @@ const outputClasses: readonly UsageClass[] = [
 	"output-image",
 ];
 
+const pieceClasses: readonly UsageClass[] = [
+	"image",
+	"character",
+	"audio-second",
+];
+
 /** Every class, in the order of a receipt's lines. */
 export const usageClasses: readonly UsageClass[] = [
 	...inputClasses,
 	...outputClasses,
+	...pieceClasses,
 	"search",
 	"request",
 ];
@@ -77,8 +85,8 @@ export const textClasses: readonly UsageClass[] = [
 /**
  * Whose price stands in when a sheet has none for a class, first found. A sheet that leaves a class
  * out says that its vendor does not price it apart, so the class it would be counted in is taken, and
- * where there is a choice the dearer one. `input`, `output` and `search` have no stand-in: their price
- * is unknown, never zero. `request` needs none: a sheet without it says that calls carry no fee.
+ * where there is a choice the dearer one. `input`, `output`, `search` and pieces have no stand-in: their
+ * price is unknown, never zero. `request` needs none: a sheet without it says that calls carry no fee.
  */
 const standIns: Readonly<Record<UsageClass, readonly UsageClass[]>> = {
 	input: [],
@@ -88,10 +96,14 @@ const standIns: Readonly<Record<UsageClass, readonly UsageClass[]>> = {
 	"input-audio": ["input"],
 	"cache-read-audio": ["input-audio", "cache-read", "input"],
 	"input-image": ["input"],
+	"cache-read-image": ["input-image", "cache-read", "input"],
 	output: [],
 	reasoning: ["output"],
 	"output-audio": ["output"],
 	"output-image": ["output"],
+	image: [],
+	character: [],
+	"audio-second": [],
 	search: [],
 	request: [],
 };
@@ -130,14 +142,14 @@ export function priceUsage(
 		const units =
 			usage[name] ?? (name === "request" && sheet.rates.request ? 1 : 0);
 		if (units === 0) continue;
-		const found = ratesFor(sheet, name);
-		const rate = found && rateAt(found.rates, total);
-		if (found && rate) {
+		const priced = pricedAs(sheet, name);
+		const rate = priced && rateAt(ratesFor(sheet, priced), total);
+		if (rate) {
 			lines.push(line(sheet, name, units, rate.price, options));
-			if (found.name !== name) {
+			if (priced !== name) {
 				missing.push(name);
 				notes.push(
-					`The price sheet has no price for ${name}: charged as ${found.name}.`,
+					`The price sheet has no price for ${name}: charged as ${priced}.`,
 				);
 			}
 		} else if (name !== "request") unknown.push(name);
@@ -156,6 +168,13 @@ export function priceUsage(
 					rest: priced,
 				},
 			);
+}
+
+/** Whether the sheet has a price, its own or a stand-in's, for every class that is named, of 0 units too. */
+export function pricesAll(sheet: PriceSheet, usage: Usage): boolean {
+	return Object.keys(usage).every(
+		(name) => pricedAs(sheet, name as UsageClass) !== undefined,
+	);
 }
 
 /**
@@ -194,7 +213,7 @@ export function maximumCost(
 		for (const name of candidates) {
 			if (!wanted.includes(name)) continue;
 			let reachable = false;
-			for (const { from, price } of ratesFor(sheet, name)?.rates ?? noRates) {
+			for (const { from, price } of ratesFor(sheet, name)) {
 				if (from > inputTokens) continue;
 				reachable = true;
 				if (price <= highest) continue;
@@ -225,18 +244,17 @@ export function maximumCost(
 		: accept({ cost, lines, missing: [], notes: [] });
 }
 
-/** A class's own rates, or those of its first stand-in that has some. */
-function ratesFor(
-	sheet: PriceSheet,
-	name: UsageClass,
-): { name: UsageClass; rates: readonly Rate[] } | undefined {
-	const own = sheet.rates[name];
-	if (own && own.length > 0) return { name, rates: own };
-	for (const candidate of standIns[name]) {
-		const rates = sheet.rates[candidate];
-		if (rates && rates.length > 0) return { name: candidate, rates };
-	}
+/** The class itself where the sheet has rates for it, else its first stand-in that has some. */
+function pricedAs(sheet: PriceSheet, name: UsageClass): UsageClass | undefined {
+	if (sheet.rates[name]?.length) return name;
+	for (const candidate of standIns[name])
+		if (sheet.rates[candidate]?.length) return candidate;
 	return undefined;
+}
+
+function ratesFor(sheet: PriceSheet, name: UsageClass): readonly Rate[] {
+	const priced = pricedAs(sheet, name);
+	return (priced && sheet.rates[priced]) ?? noRates;
 }
 
 /** The last tier that a total reaches. */
@@ -277,8 +295,21 @@ function line(
 		: { class: name, units, price };
 }
 
-/** Rounds once, up. Products pass 2^53 long before their millionth does, hence bigint. Undefined when even that is no safe integer. */
+/** Rounds once, up. Undefined when the result is no safe integer. */
 function sum(lines: readonly CostLine[]): MicroCredits | undefined {
+	let total = 0;
+	for (const { units, price, basisPoints = 10_000 } of lines)
+		total += units * price * basisPoints;
+	// Nothing was rounded on the way: every product and sum is below the total.
+	if (total <= Number.MAX_SAFE_INTEGER) {
+		const rest = total % 10_000_000_000;
+		return (total - rest) / 10_000_000_000 + (rest > 0 ? 1 : 0);
+	}
+	return largeSum(lines);
+}
+
+/** Products pass 2^53 long before their millionth does. */
+function largeSum(lines: readonly CostLine[]): MicroCredits | undefined {
 	let tenthousandths = 0n;
 	for (const { units, price, basisPoints = 10_000 } of lines) {
 		tenthousandths += BigInt(units) * BigInt(price) * BigInt(basisPoints);

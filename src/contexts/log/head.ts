@@ -84,8 +84,20 @@ interface Waiting {
 	readonly name: string;
 	readonly command: unknown;
 	readonly intent: Intent;
+	/** How it was decided: told once that is durable. */
+	outcome: Outcome<Recorded> | undefined;
+	/** Why it alone could not be decided. */
+	fault: unknown;
 	resolve(outcome: Outcome<Recorded>): void;
 	reject(fault: unknown): void;
+}
+
+/** A decider and what it made of the log so far. */
+interface Cell {
+	readonly name: string;
+	// biome-ignore lint/suspicious/noExplicitAny: see Deciders.
+	readonly decider: Decider<any, any>;
+	state: unknown;
 }
 
 export async function openHead<D extends Deciders>(
@@ -96,8 +108,10 @@ export async function openHead<D extends Deciders>(
 	const snapshotEvery = options.snapshotEvery ?? 20_000;
 	const batchLimit = options.batchLimit ?? 1_000;
 	const onFault = options.onFault ?? (() => {});
-	const all = Object.entries(deciders);
-	const states = new Map<string, unknown>();
+	const cells = Object.entries(deciders).map(
+		([name, decider]): Cell => ({ name, decider, state: undefined }),
+	);
+	const cellOf = new Map(cells.map((cell) => [cell.name, cell]));
 	const listeners = new Set<(events: readonly DomainEvent[]) => void>();
 	const hashText = (text: string) => digest.text(text);
 
@@ -110,10 +124,11 @@ export async function openHead<D extends Deciders>(
 	let closed: Promise<void> | undefined;
 	let waiting: Waiting[] = [];
 	let running: Promise<void> | undefined;
+	let saving: Promise<void> | undefined;
 
 	function evolve(event: DomainEvent): void {
-		for (const [name, decider] of all)
-			states.set(name, decider.evolve(states.get(name), event));
+		for (const cell of cells)
+			cell.state = cell.decider.evolve(cell.state, event);
 	}
 
 	function fold(stored: StoredEvent): DomainEvent {
@@ -141,7 +156,7 @@ export async function openHead<D extends Deciders>(
 	}
 
 	function startAnew(): Tip {
-		for (const [name, decider] of all) states.set(name, decider.initial());
+		for (const cell of cells) cell.state = cell.decider.initial();
 		return emptyTip;
 	}
 
@@ -149,10 +164,10 @@ export async function openHead<D extends Deciders>(
 	async function restoreSnapshot(): Promise<Tip | undefined> {
 		if (!derived) return undefined;
 		try {
-			const saved = await loadSnapshot(log, derived, all);
+			const saved = await loadSnapshot(log, derived, cells);
 			if (!saved) return undefined;
-			for (const [name, decider] of all)
-				states.set(name, decider.load(saved.states[name]));
+			for (const cell of cells)
+				cell.state = cell.decider.load(saved.states[cell.name]);
 			return saved.tip;
 		} catch (fault) {
 			onFault(fault);
@@ -174,11 +189,8 @@ export async function openHead<D extends Deciders>(
 	async function save(): Promise<void> {
 		if (!derived || !trusted || folded.position === snapshotAt) return;
 		const body: Record<string, unknown> = {};
-		for (const [name, decider] of all)
-			body[name] = {
-				format: decider.format,
-				state: decider.save(states.get(name)),
-			};
+		for (const { name, decider, state } of cells)
+			body[name] = { format: decider.format, state: decider.save(state) };
 		snapshotAt = folded.position;
 		await derived.save(snapshotName, {
 			format: snapshotFormat,
@@ -211,91 +223,100 @@ export async function openHead<D extends Deciders>(
 		}
 	}
 
-	/** Decides and records a batch under the head; returns how to answer each command once it is durable. */
-	async function carryOut(batch: readonly Waiting[]): Promise<(() => void)[]> {
+	/** Decides and records a batch under the head: each command then has its outcome or its fault. */
+	async function carryOut(batch: readonly Waiting[]): Promise<void> {
 		if (!trusted) await recover();
 		const heard: DomainEvent[] = [];
-		const answers = await log.write(async (head) => {
-			trusted = false;
-			if (head.tip.position > folded.position) {
-				for (const event of await head.after(folded.position))
-					heard.push(fold(event));
-			}
-			return decideAll(batch, head, heard);
-		});
+		const keys = keysOf(batch, cellOf);
+		await log.write(
+			async (head) => {
+				trusted = false;
+				if (head.tip.position > folded.position) {
+					for (const event of await head.after(folded.position)) {
+						if (event.previous !== folded.hash) throw wentBack();
+						heard.push(fold(event));
+					}
+				} else if (head.tip.hash !== folded.hash) throw wentBack();
+				await decideAll(batch, keys, head, heard);
+			},
+			{ keys },
+		);
 		trusted = true;
 		announce(heard);
-		return answers;
 	}
 
+	/** Waits for nothing that the log has at hand: most batches are decided in one go. */
 	async function decideAll(
 		batch: readonly Waiting[],
+		keys: readonly string[],
 		head: LogHead,
 		heard: DomainEvent[],
-	): Promise<(() => void)[]> {
+	): Promise<void> {
 		const now = Math.max(clock.now(), head.tip.time);
-		const answers: (() => void)[] = [];
-		const sealed: StoredEvent[] = [];
-		const versions = new Map<string, number>();
+		/** Decided, and not sealed before all versions can be asked for at once. */
+		const drafted: { draft: PreparedDraft; intent: Intent }[] = [];
 		const memory = rememberKeys(head);
-		let tip = head.tip;
 
-		async function record(
+		function record(
 			drafts: readonly PreparedDraft[],
 			intent: Intent,
-		): Promise<DomainEvent[]> {
+		): DomainEvent[] {
 			const recorded: DomainEvent[] = [];
 			for (const draft of drafts) {
-				let version = versions.get(draft.stream);
-				if (version === undefined)
-					version =
-						(await head.versions([draft.stream])).get(draft.stream) ?? 0;
-				versions.set(draft.stream, version + 1);
-				const stored = sealEvent(
-					{
-						position: tip.position + 1,
-						previous: tip.hash,
-						time: now,
-						stream: draft.stream,
-						version: version + 1,
-						type: draft.type,
-						actor: intent.actor,
-						cause: intent.cause,
-						correlation: intent.correlation,
-						key: draft.key,
-						input: draft.input,
-						data: draft.text,
-					},
-					hashText,
-				);
-				sealed.push(stored);
-				tip = { position: stored.position, hash: stored.hash, time: now };
-				const event: DomainEvent = {
-					type: draft.type,
-					data: draft.data,
-					stream: draft.stream,
-					time: now,
-					position: stored.position,
-				};
+				const { stream, type, data, key, input } = draft;
+				drafted.push({ draft, intent });
+				const position = head.tip.position + drafted.length;
+				const event: DomainEvent = { type, data, stream, time: now, position };
 				evolve(event);
-				if (stored.key !== undefined)
-					memory.add(stored.key, { event, input: stored.input });
+				if (key !== undefined) memory.add(key, { event, input });
 				recorded.push(event);
 				heard.push(event);
 			}
 			return recorded;
 		}
 
+		async function append(): Promise<void> {
+			const streams = new Set(drafted.map(({ draft }) => draft.stream));
+			const asked = head.versions([...streams]);
+			const versions = new Map(asked instanceof Promise ? await asked : asked);
+			let tip = head.tip;
+			const sealed = drafted.map(({ draft, intent }) => {
+				const { stream, type, key, input, text: data } = draft;
+				const { actor, cause, correlation } = intent;
+				const position = tip.position + 1;
+				const version = (versions.get(stream) ?? 0) + 1;
+				versions.set(stream, version);
+				const stored = sealEvent(
+					{
+						position,
+						previous: tip.hash,
+						time: now,
+						stream,
+						version,
+						type,
+						actor,
+						cause,
+						correlation,
+						key,
+						input,
+						data,
+					},
+					hashText,
+				);
+				tip = { position, hash: stored.hash, time: now };
+				return stored;
+			});
+			await head.append(sealed);
+			folded = tip;
+		}
+
 		/** Nothing has changed yet when this throws: it takes down its own command alone. */
-		async function decide(
-			one: Waiting,
-		): Promise<Outcome<Recorded> | readonly PreparedDraft[]> {
-			const decider = deciders[one.name] as Decider<unknown, unknown>;
-			const state = states.get(one.name);
-			const { key, input } = one.intent;
-			const recall = decider.recall?.(one.command, state) ?? [];
-			if (key !== undefined) await memory.look([key]);
-			if (recall.length > 0) await memory.look(recall);
+		function decide(
+			{ command, intent }: Waiting,
+			{ decider, state }: Cell,
+			recall: readonly string[],
+		): Outcome<Recorded> | readonly PreparedDraft[] {
+			const { key, input } = intent;
 			const first = key === undefined ? undefined : memory.get(key);
 			if (first) {
 				return first.input === input
@@ -312,89 +333,108 @@ export async function openHead<D extends Deciders>(
 				recalled ??= new Map();
 				recalled.set(name, found.event);
 			}
-			const decision = decider.decide(one.command, state, {
+			const decision = decider.decide(command, state, {
 				now,
 				recalled: recalled ?? nothingRecalled,
 			});
-			if (!decision.ok) return decision;
-			const prepared = prepare(decision.events, one.intent);
-			const claimed: string[] = [];
-			for (const draft of prepared)
-				if (draft.key !== undefined) claimed.push(draft.key);
-			if (claimed.length > 0) await memory.look(claimed);
-			const taken = claimed.find(
-				(name, index) => memory.get(name) || claimed.indexOf(name) !== index,
-			);
-			if (taken !== undefined) {
-				throw new Fault(
-					"log/conflict",
-					`The decision claims the key ${taken}, which was used before. Nothing was written.`,
-				);
-			}
-			return prepared;
+			return decision.ok ? prepare(decision.events, intent) : decision;
 		}
 
 		// One look at the log for what most of the batch will ask for.
-		await memory.look(batch.flatMap(({ intent }) => intent.key ?? []));
+		const asked = memory.look(keys);
+		if (asked) await asked;
 		for (const one of batch) {
-			let decided: Awaited<ReturnType<typeof decide>>;
+			let decided: Outcome<Recorded> | readonly PreparedDraft[];
 			try {
-				decided = await decide(one);
+				const cell = cellOf.get(one.name) as Cell;
+				const recall =
+					cell.decider.recall?.(one.command, cell.state) ?? nothingToRecall;
+				const earlier = memory.look(recall);
+				if (earlier) await earlier;
+				decided = decide(one, cell, recall);
+				if (!("ok" in decided)) {
+					const claims = claimsOf(decided);
+					const claimed = memory.look(claims);
+					if (claimed) await claimed;
+					assertUnused(claims, memory);
+				}
 			} catch (fault) {
-				answers.push(() => one.reject(fault));
+				one.fault = fault ?? new Error("A decision failed.");
 				continue;
 			}
-			const outcome =
-				"ok" in decided
-					? decided
-					: accept({
-							events: await record(decided, one.intent),
-							replayed: false,
-						});
-			answers.push(() => one.resolve(outcome));
+			if ("ok" in decided) {
+				one.outcome = decided;
+				continue;
+			}
+			one.outcome = accept({
+				events: record(decided, one.intent),
+				replayed: false,
+			});
 		}
-		if (sealed.length > 0) await head.append(sealed);
-		folded = tip;
-		return answers;
+		if (drafted.length > 0) await append();
 	}
 
 	/** What the log holds under the keys that were looked for, each looked up once in a batch. */
-	function rememberKeys(head: LogHead) {
+	function rememberKeys(head: LogHead): KeyMemory {
 		/** Undefined for a key that the log does not hold. */
 		const looked = new Map<string, Earlier | undefined>();
+		function note(
+			keys: readonly string[],
+			found: readonly StoredEvent[],
+		): void {
+			for (const key of keys) looked.set(key, undefined);
+			for (const stored of found) {
+				looked.set(stored.key as string, {
+					event: upcast(readEvent(stored)),
+					input: stored.input,
+				});
+			}
+		}
 		return {
-			async look(keys: readonly string[]): Promise<void> {
-				const fresh = keys.filter((key) => !looked.has(key));
-				if (fresh.length === 0) return;
-				const found = await head.findByKey(fresh);
-				for (const key of fresh) looked.set(key, undefined);
-				for (const stored of found) {
-					looked.set(stored.key as string, {
-						event: upcast(readEvent(stored)),
-						input: stored.input,
-					});
+			look(keys) {
+				let fresh: string[] | undefined;
+				for (const key of keys) {
+					if (looked.has(key)) continue;
+					if (fresh) fresh.push(key);
+					else fresh = [key];
 				}
+				if (!fresh) return undefined;
+				const found = head.findByKey(fresh);
+				if (!(found instanceof Promise)) {
+					note(fresh, found);
+					return undefined;
+				}
+				const keysLooked = fresh;
+				return found.then((events) => note(keysLooked, events));
 			},
-			add(key: string, earlier: Earlier): void {
+			add(key, earlier) {
 				looked.set(key, earlier);
 			},
-			get: (key: string) => looked.get(key),
+			get: (key) => looked.get(key),
 		};
 	}
 
 	async function run(): Promise<void> {
 		while (waiting.length > 0) {
-			const batch = waiting.slice(0, batchLimit);
-			waiting = waiting.slice(batchLimit);
+			let batch = waiting;
+			if (batch.length > batchLimit) {
+				batch = waiting.slice(0, batchLimit);
+				waiting = waiting.slice(batchLimit);
+			} else waiting = [];
 			try {
-				for (const answer of await carryOut(batch)) answer();
+				await carryOut(batch);
+				for (const one of batch) {
+					if (one.outcome) one.resolve(one.outcome);
+					else one.reject(one.fault);
+				}
 			} catch (fault) {
 				// First the states become true again, so that whoever hears of the failure reads no phantom.
 				if (!trusted) await recover().catch(onFault);
 				for (const one of batch) one.reject(fault);
 			}
 			if (folded.position - snapshotAt >= snapshotEvery)
-				await save().catch(onFault);
+				// Nobody waits for it: a snapshot of a large state takes its time to reach a database.
+				saving = save().catch(onFault);
 		}
 	}
 
@@ -413,11 +453,19 @@ export async function openHead<D extends Deciders>(
 			if (closed)
 				return Promise.reject(new Fault("log/closed", "The log is closed."));
 			return new Promise((resolve, reject) => {
-				waiting.push({ name, command, intent, resolve, reject });
+				waiting.push({
+					name,
+					command,
+					intent,
+					outcome: undefined,
+					fault: undefined,
+					resolve,
+					reject,
+				});
 				if (waiting.length === 1) clock.soon(() => void exclusively(run));
 			});
 		},
-		state: (name) => states.get(name) as never,
+		state: (name) => cellOf.get(name)?.state as never,
 		position: () => folded.position,
 		time: () => folded.time,
 		async refresh() {
@@ -430,7 +478,9 @@ export async function openHead<D extends Deciders>(
 			return () => void listeners.delete(listener);
 		},
 		close() {
-			closed ??= exclusively(run).then(() => save().catch(onFault));
+			closed ??= exclusively(run)
+				.then(() => saving)
+				.then(() => save().catch(onFault));
 			return closed;
 		},
 	};
@@ -450,7 +500,7 @@ function prepare(
 	drafts: readonly KeyedDraft[],
 	intent: Intent,
 ): readonly PreparedDraft[] {
-	const { actor, cause, correlation, key, input } = intent;
+	const { key, input } = intent;
 	const bearer =
 		key === undefined
 			? -1
@@ -461,7 +511,10 @@ function prepare(
 			"Each event of this command claims a key of its own, so none is left to carry the command's. Send it without a key.",
 		);
 	}
-	for (const text of [actor, cause, correlation, input]) checkName(text);
+	checkName(intent.actor);
+	checkName(intent.cause);
+	checkName(intent.correlation);
+	checkName(input);
 	return drafts.map((draft, index): PreparedDraft => {
 		const { stream, type, data } = draft;
 		const claims = index === bearer ? key : draft.key;
@@ -492,10 +545,63 @@ function checkName(text: string | undefined): void {
 }
 
 const nothingRecalled: ReadonlyMap<string, DomainEvent> = new Map();
+const nothingToRecall: readonly string[] = [];
 
 interface Earlier {
 	readonly event: DomainEvent;
 	readonly input: string | undefined;
+}
+
+interface KeyMemory {
+	/** Looks up those that were not looked up yet; a promise only where the log has to be waited for. */
+	look(keys: readonly string[]): Promise<void> | undefined;
+	add(key: string, earlier: Earlier): void;
+	get(key: string): Earlier | undefined;
+}
+
+/** What the batch will ask for, as far as it can be told before the head is taken. */
+function keysOf(
+	batch: readonly Waiting[],
+	cells: ReadonlyMap<string, Cell>,
+): readonly string[] {
+	const keys: string[] = [];
+	for (const { name, command, intent } of batch) {
+		if (intent.key !== undefined) keys.push(intent.key);
+		try {
+			const cell = cells.get(name);
+			const recall = cell?.decider.recall?.(command, cell.state);
+			if (recall) for (const key of recall) keys.push(key);
+		} catch {
+			// It is asked again when its turn comes, and takes down its own command then.
+		}
+	}
+	return keys;
+}
+
+/** A database that failed over to a copy that lagged has lost what we had seen. */
+function wentBack(): Fault {
+	return new Fault(
+		"log/replaced",
+		"The log does not hold what it held before: it was restored, or failed over to a copy that lagged. Nothing was written; it is read anew.",
+		{ retryable: true },
+	);
+}
+
+function claimsOf(drafts: readonly PreparedDraft[]): readonly string[] {
+	const claims: string[] = [];
+	for (const { key } of drafts) if (key !== undefined) claims.push(key);
+	return claims;
+}
+
+function assertUnused(claims: readonly string[], memory: KeyMemory): void {
+	for (const [index, name] of claims.entries()) {
+		if (memory.get(name) || claims.indexOf(name) !== index) {
+			throw new Fault(
+				"log/conflict",
+				`The decision claims the key ${name}, which was used before. Nothing was written.`,
+			);
+		}
+	}
 }
 
 const emptyTip: Tip = { position: 0, hash: genesisHash, time: 0 };
@@ -506,8 +612,7 @@ const snapshotFormat = 1;
 async function loadSnapshot(
 	log: EventLog,
 	derived: DerivedStore,
-	// biome-ignore lint/suspicious/noExplicitAny: see Deciders.
-	all: readonly (readonly [string, Decider<any, any>])[],
+	cells: readonly Cell[],
 ): Promise<
 	| { readonly tip: Tip; readonly states: Readonly<Record<string, unknown>> }
 	| undefined
@@ -521,7 +626,7 @@ async function loadSnapshot(
 		{ format: number; state: unknown } | undefined
 	>;
 	const states: Record<string, unknown> = {};
-	for (const [name, decider] of all) {
+	for (const { name, decider } of cells) {
 		const part = body[name];
 		if (!part || part.format !== decider.format) return undefined;
 		states[name] = part.state;
