@@ -21,7 +21,7 @@ const config: ViteUserConfig = defineConfig({
 				extends: true,
 				test: {
 					name: "core",
-					include: ["src/**/*.test.ts"],
+					include: ["{src,benchmarks}/**/*.test.ts"],
 					exclude: [otherRuntime],
 				},
 			},

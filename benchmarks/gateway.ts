@@ -1,7 +1,17 @@
 import { cpus } from "node:os";
-import { requestBody } from "./lib/answers.ts";
-import type { LoadResult, LoadSpec } from "./lib/load.ts";
-import { type Program, type Started, startProgram } from "./lib/process.ts";
+import {
+	type Cell,
+	direct,
+	duranteOs,
+	type Left,
+	leaveEarly,
+	measure,
+	type Running,
+	type Scenario,
+	startGateway,
+	startUpstreamProgram,
+} from "./lib/gateways.ts";
+import type { Program, Started } from "./lib/process.ts";
 
 /**
  * What the whole gateway costs: `node benchmarks/gateway.ts [seconds] [rounds] [only]`, against the
@@ -14,63 +24,19 @@ const rounds = Number(process.argv[3] ?? 2);
 /** Only gateways whose name has this in it. */
 const only = process.argv[4] ?? "";
 
-/** Something that answers calls, in a process of its own. */
 interface Gateway {
 	readonly name: string;
 	start(upstreamPort: number): Promise<Running>;
 }
 
-interface Running {
-	readonly url: string;
-	readonly key: string;
-	readonly pid: number;
-	/** Microseconds of CPU, bytes of memory. */
-	cpu(): number;
-	memory(): number;
-	stop(): Promise<void>;
-}
-
 const gateways: readonly Gateway[] = [
-	{
-		name: "direct",
-		start: async (port: number) => ({
-			url: `http://127.0.0.1:${port}`,
-			key: "none",
-			pid: 0,
-			cpu: () => Number.NaN,
-			memory: () => Number.NaN,
-			stop: async () => {},
-		}),
-	},
+	{ name: "direct", start: async (port: number) => direct(port) },
 	program({ name: "bare proxy", file: "bare-proxy.ts" }),
-	program({ name: "DuranteOS", file: "studio.ts" }),
+	program(duranteOs("DuranteOS")),
 ].filter(({ name }) => name.includes(only));
 
-function program(options: Program): Gateway {
-	return {
-		name: options.name,
-		async start(upstreamPort) {
-			const args = [String(upstreamPort)];
-			const started = await startProgram({ ...options, args, cpu: 0 });
-			return {
-				url: `http://127.0.0.1:${started.ready.port}`,
-				key: String(started.ready.key ?? "none"),
-				pid: started.pid,
-				cpu: started.cpu,
-				memory: started.memory,
-				stop: started.stop,
-			};
-		},
-	};
-}
-
-interface Scenario {
-	readonly name: string;
-	readonly stream: boolean;
-	readonly connections: number;
-	/** 50 ms to the first byte, 10 ms between frames; else as fast as it goes. */
-	readonly paced?: boolean;
-	readonly promptBytes?: number;
+function program(of: Program): Gateway {
+	return { name: of.name, start: (port) => startGateway(of, port) };
 }
 
 const scenarios: readonly Scenario[] = [
@@ -97,25 +63,10 @@ const scenarios: readonly Scenario[] = [
 	},
 ];
 
-interface Cell {
-	readonly cpu: number;
-	readonly memory: number;
-	readonly load: LoadResult;
-}
-
 const cells = new Map<string, Cell>();
-const cancelled = new Map<string, string>();
-const quick = await startProgram({
-	name: "upstream",
-	file: "upstream.ts",
-	cpu: 1,
-});
-const slow = await startProgram({
-	name: "paced upstream",
-	file: "upstream.ts",
-	args: ["50", "10"],
-	cpu: 1,
-});
+const left = new Map<string, Left>();
+const quick = await startUpstreamProgram(false);
+const slow = await startUpstreamProgram(true);
 try {
 	for (let round = 0; round < rounds; round++) {
 		for (const gateway of gateways) {
@@ -124,7 +75,7 @@ try {
 			);
 			await against(gateway, slow, async (running) => {
 				await runAll(gateway, running, true);
-				cancelled.set(gateway.name, await leaveEarly(running));
+				left.set(gateway.name, await leaveEarly(running, slow));
 			});
 		}
 	}
@@ -154,14 +105,7 @@ async function runAll(
 ): Promise<void> {
 	for (const scenario of scenarios) {
 		if ((scenario.paced ?? false) !== paced) continue;
-		await load(running, { ...asked(scenario), seconds: 1 });
-		const before = running.cpu();
-		const result = await load(running, { ...asked(scenario), seconds });
-		const cell = {
-			cpu: (running.cpu() - before) / result.requests,
-			memory: running.memory(),
-			load: result,
-		};
+		const cell = await measure(running, scenario, seconds);
 		const key = `${gateway.name} ${scenario.name}`;
 		const best = cells.get(key);
 		const better = Number.isNaN(cell.cpu)
@@ -169,56 +113,6 @@ async function runAll(
 			: !best || cell.cpu < best.cpu;
 		if (better) cells.set(key, cell);
 	}
-}
-
-type Asked = Pick<
-	LoadSpec,
-	"body" | "connections" | "seconds" | "leaveEarly" | "once"
->;
-
-function asked({ stream, connections, promptBytes }: Scenario): Asked {
-	return { body: requestBody(stream, promptBytes), connections, seconds };
-}
-
-async function load(running: Running, what: Asked): Promise<LoadResult> {
-	const spec: LoadSpec = {
-		port: Number(new URL(running.url).port),
-		path: "/v1/chat/completions",
-		headers: {
-			authorization: `Bearer ${running.key}`,
-			"user-agent": "benchmark",
-		},
-		...what,
-	};
-	const run = await startProgram({
-		name: "load",
-		file: "load.ts",
-		args: [JSON.stringify(spec)],
-		cpu: 1,
-	});
-	await run.stop();
-	return run.ready as unknown as LoadResult;
-}
-
-/** Fifty clients leave after the first bytes of a paced stream: how many of the vendor's streams end with them? */
-async function leaveEarly(running: Running): Promise<string> {
-	const before = await seen();
-	await load(running, {
-		body: requestBody(true),
-		connections: 50,
-		seconds: 1,
-		leaveEarly: true,
-		once: true,
-	});
-	// Streams take 0.4 s to their own end: what is cancelled later was not cancelled.
-	await new Promise((resolve) => setTimeout(resolve, 600));
-	const after = await seen();
-	return `${after.cancelled - before.cancelled} of ${after.streams - before.streams}`;
-}
-
-async function seen(): Promise<{ streams: number; cancelled: number }> {
-	const answer = await fetch(`http://127.0.0.1:${slow.ready.port}/seen`);
-	return (await answer.json()) as { streams: number; cancelled: number };
 }
 
 function report(): void {
@@ -245,8 +139,8 @@ function report(): void {
 		}
 	}
 	console.log("\nVendor's streams cancelled when 50 clients left early");
-	for (const [name, count] of cancelled)
-		console.log(`  ${name.padEnd(12)} ${count}`);
+	for (const [name, { cancelled, streams }] of left)
+		console.log(`  ${name.padEnd(12)} ${cancelled} of ${streams}`);
 }
 
 /** Nothing was answered: no figure. */

@@ -1,6 +1,10 @@
-import { requestBody } from "./lib/answers.ts";
-import type { LoadResult } from "./lib/load.ts";
-import { type Program, type Started, startProgram } from "./lib/process.ts";
+import {
+	type Cell,
+	measure,
+	startGateway,
+	startUpstreamProgram,
+} from "./lib/gateways.ts";
+import type { Program } from "./lib/process.ts";
 
 /**
  * What our HTTP edge costs over a bare proxy: `node benchmarks/http-edge.ts [seconds] [rounds] [only]`.
@@ -31,28 +35,20 @@ const proxies: readonly (Program & { readonly against?: string })[] = [
 	},
 ];
 
-interface Cell {
-	cpu: number;
-	load: LoadResult;
-}
-
-const upstream = await startProgram({
-	name: "upstream",
-	file: "upstream.ts",
-	cpu: 1,
-});
+const upstream = await startUpstreamProgram(false);
 const cells = new Map<string, Cell[]>();
 try {
 	for (let round = 0; round < rounds; round++) {
 		for (const proxy of proxies) {
 			if (!proxy.name.includes(only)) continue;
-			const args = [String(upstream.ready.port), ...(proxy.args ?? [])];
-			const started = await startProgram({ ...proxy, args, cpu: 0 });
+			const running = await startGateway(proxy, Number(upstream.ready.port));
 			try {
-				for (const stream of [false, true])
-					keep(proxy.name, stream, await measure(started, stream));
+				for (const stream of [false, true]) {
+					const scenario = { name: proxy.name, stream, connections: 64 };
+					keep(proxy.name, stream, await measure(running, scenario, seconds));
+				}
 			} finally {
-				await started.stop();
+				await running.stop();
 			}
 		}
 	}
@@ -60,39 +56,6 @@ try {
 	await upstream.stop();
 }
 report();
-
-async function measure(proxy: Started, stream: boolean): Promise<Cell> {
-	await load(proxy, stream, 1);
-	const before = proxy.cpu();
-	const result = await load(proxy, stream, seconds);
-	return { cpu: (proxy.cpu() - before) / result.requests, load: result };
-}
-
-async function load(
-	proxy: Started,
-	stream: boolean,
-	time: number,
-): Promise<LoadResult> {
-	const spec = {
-		port: proxy.ready.port,
-		path: "/v1/chat/completions",
-		headers: {
-			authorization: "Bearer dos_sk_benchmark",
-			"user-agent": "bench",
-		},
-		body: requestBody(stream),
-		connections: 64,
-		seconds: time,
-	};
-	const run = await startProgram({
-		name: "load",
-		file: "load.ts",
-		args: [JSON.stringify(spec)],
-		cpu: 1,
-	});
-	await run.stop();
-	return run.ready as unknown as LoadResult;
-}
 
 function keep(name: string, stream: boolean, cell: Cell): void {
 	const key = `${name} ${stream}`;

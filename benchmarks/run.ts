@@ -1,7 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
-/** Runs the benchmarks one after the other, or those named: `npm run bench -- gateway log`. RESULTS.md keeps what they printed. */
+/**
+ * Runs the benchmarks one after the other, or those named: `npm run bench -- gateway log`. Flags go
+ * to those named: `npm run bench -- peers --short`, values behind `=`. RESULTS.md keeps what they printed.
+ */
 const all = {
 	startup: ["startup.ts"],
 	gateway: ["gateway.ts", "4", "3"],
@@ -10,10 +13,17 @@ const all = {
 	wire: ["wire.ts"],
 	"http-edge": ["http-edge.ts", "4", "3"],
 	"event-log": ["event-log.ts"],
+	postgres: ["postgres.ts"],
 	"sync-check": ["sync-check.ts"],
+	peers: ["peers.ts"],
 } as const;
+/** Peers installs others' programs and takes its time: only when it is named. */
+const everyDay = Object.keys(all).filter((name) => name !== "peers");
 
-const chosen = process.argv.slice(2);
+const [chosen, flags] = [
+	process.argv.slice(2).filter((word) => !word.startsWith("-")),
+	process.argv.slice(2).filter((word) => word.startsWith("-")),
+];
 const unknown = chosen.filter((name) => !Object.hasOwn(all, name));
 if (unknown.length > 0) {
 	console.error(
@@ -22,10 +32,10 @@ if (unknown.length > 0) {
 	process.exitCode = 2;
 } else {
 	for (const [name, [file, ...args]] of Object.entries(all)) {
-		if (chosen.length > 0 && !chosen.includes(name)) continue;
+		if (!(chosen.length > 0 ? chosen : everyDay).includes(name)) continue;
 		console.log(`\n── ${name}\n`);
 		const path = fileURLToPath(new URL(file, import.meta.url));
-		const { status } = spawnSync(process.execPath, [path, ...args], {
+		const { status } = spawnSync(process.execPath, [path, ...args, ...flags], {
 			stdio: "inherit",
 		});
 		if (status !== 0) process.exitCode = 1;

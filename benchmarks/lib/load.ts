@@ -27,6 +27,9 @@ export interface LoadResult {
 	readonly firstByteP99: number;
 }
 
+/** Milliseconds that answers are waited for when the time is up; what has not come then has failed. */
+const grace = 20_000;
+
 /**
  * Keeps connections busy, one request after the other on each, on plain sockets: a generator that
  * costs as little as can be, so that what is measured is the server.
@@ -45,10 +48,15 @@ export function runLoad(spec: LoadSpec): Promise<LoadResult> {
 	let open = spec.connections;
 	const started = performance.now();
 	const until = spec.once ? started : started + spec.seconds * 1_000;
+	let giveUp: NodeJS.Timeout | undefined;
 
 	return new Promise((resolve) => {
 		const leave = () => {
 			if (--open > 0) return;
+			finish();
+		};
+		const finish = () => {
+			clearTimeout(giveUp);
 			const seconds = (performance.now() - started) / 1_000;
 			resolve({
 				requests: latencies.length,
@@ -58,6 +66,13 @@ export function runLoad(spec: LoadSpec): Promise<LoadResult> {
 			});
 		};
 		for (let index = 0; index < spec.connections; index++) keepBusy(leave);
+		giveUp = setTimeout(
+			() => {
+				failed += open;
+				finish();
+			},
+			spec.seconds * 1_000 + grace,
+		);
 	});
 
 	function keepBusy(leave: () => void): void {
@@ -158,19 +173,24 @@ function answerReader() {
 function percentiles(latencies: number[], firstBytes: number[]) {
 	latencies.sort((a, b) => a - b);
 	firstBytes.sort((a, b) => a - b);
-	const at = (sorted: number[], share: number) =>
-		sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ??
-		Number.NaN;
 	return {
-		p50: at(latencies, 0.5),
-		p90: at(latencies, 0.9),
-		p99: at(latencies, 0.99),
-		firstByteP50: at(firstBytes, 0.5),
-		firstByteP99: at(firstBytes, 0.99),
+		p50: percentile(latencies, 0.5),
+		p90: percentile(latencies, 0.9),
+		p99: percentile(latencies, 0.99),
+		firstByteP50: percentile(firstBytes, 0.5),
+		firstByteP99: percentile(firstBytes, 0.99),
 	};
+}
+
+/** The least value that no more than the share of all lie below; NaN of nothing. Takes them sorted. */
+export function percentile(sorted: readonly number[], share: number): number {
+	const index = Math.min(sorted.length - 1, Math.floor(sorted.length * share));
+	return sorted[index] ?? Number.NaN;
 }
 
 if (import.meta.main) {
 	const spec = JSON.parse(process.argv[2] ?? "{}") as LoadSpec;
 	console.log(JSON.stringify(await runLoad(spec)));
+	// What still waits for an answer waits for nobody.
+	process.exit();
 }

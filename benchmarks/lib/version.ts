@@ -1,0 +1,3 @@
+/** Says which runtime runs it. */
+const { bun, node } = process.versions;
+console.log(JSON.stringify({ version: bun ? `Bun ${bun}` : `Node ${node}` }));
