@@ -1,5 +1,3 @@
-import { sqliteDerivedStore } from "../adapters/derived-store/sqlite.ts";
-import { sqliteEventLog } from "../adapters/event-log/sqlite.ts";
 import { systemChance } from "../adapters/runtime/chance.ts";
 import { systemClock } from "../adapters/runtime/clock.ts";
 import { nodeDigest } from "../adapters/runtime/digest.ts";
@@ -8,9 +6,10 @@ import {
 	generateSignerKey,
 	loadOrCreateSigner,
 } from "../adapters/runtime/signer.ts";
-import { type Database, openDatabase } from "../adapters/sqlite/database.ts";
-import { credits } from "../contexts/credits/index.ts";
-import { type LedgerDeciders, sizing } from "../contexts/gateway/index.ts";
+import {
+	type LedgerDeciders,
+	ledgerDeciders,
+} from "../contexts/gateway/index.ts";
 import { type Head, openHead, type Trust } from "../contexts/log/index.ts";
 import { Fault } from "../kernel/outcome.ts";
 import type { Chance } from "../ports/chance.ts";
@@ -20,11 +19,12 @@ import type { Digest } from "../ports/digest.ts";
 import type { EventLog } from "../ports/event-log.ts";
 import type { Signer } from "../ports/signer.ts";
 import { createHome, type Home, hasLog } from "./home.ts";
+import { openStore, type Store, storeAddress } from "./store.ts";
 
 /** The home's log and its one writer in this process, with what they need from outside. */
 export interface Ledger {
 	readonly home: Home;
-	readonly database: Database;
+	readonly store: Store;
 	readonly log: EventLog;
 	readonly derived: DerivedStore;
 	readonly head: Head<LedgerDeciders>;
@@ -50,24 +50,26 @@ export async function openLedger(
 ): Promise<Ledger> {
 	if (options.create) createHome(home);
 	else await assertHasLog(home);
-	const database = openDatabase(home.database);
+	const store = await openStore(home, options);
 	try {
-		const log = sqliteEventLog(database);
-		const derived = sqliteDerivedStore(database);
-		const deciders: LedgerDeciders = { credits, sizing };
+		const { log, derived } = store;
 		const clock = systemClock;
 		const digest = nodeDigest;
 		const head = await openHead({
 			log,
 			derived,
-			deciders,
+			deciders: ledgerDeciders,
 			clock,
 			digest,
 			...(options.onFault && { onFault: options.onFault }),
 		});
+		if (!options.create && store.kind === "postgres" && head.position() === 0) {
+			await head.close();
+			throw homeEmpty(home);
+		}
 		return {
 			home,
-			database,
+			store,
 			log,
 			derived,
 			head,
@@ -80,12 +82,12 @@ export async function openLedger(
 					await head.close();
 					await log.close();
 				} finally {
-					await database.close();
+					await store.close();
 				}
 			},
 		};
 	} catch (fault) {
-		await database.close();
+		await store.close();
 		throw fault;
 	}
 }
@@ -122,15 +124,15 @@ export async function withLogAsItIs<T>(
 	work: (parts: Pick<Ledger, "log" | "digest" | "signer">) => Promise<T>,
 ): Promise<T> {
 	await assertHasLog(home);
-	const database = openDatabase(home.database);
+	const store = await openStore(home);
 	try {
 		return await work({
-			log: sqliteEventLog(database),
+			log: store.log,
 			digest: nodeDigest,
 			signer: () => signerOf(home),
 		});
 	} finally {
-		await database.close();
+		await store.close();
 	}
 }
 
@@ -140,17 +142,22 @@ export async function withBareLog<T>(
 	work: (log: EventLog) => Promise<T>,
 ): Promise<T> {
 	createHome(home);
-	const database = openDatabase(home.database);
+	const store = await openStore(home);
 	try {
-		return await work(sqliteEventLog(database));
+		return await work(store.log);
 	} finally {
-		await database.close();
+		await store.close();
 	}
 }
 
 async function assertHasLog(home: Home): Promise<void> {
-	if (await hasLog(home)) return;
-	throw new Fault(
+	// A database is looked into when it is opened.
+	if ((await storeAddress(home)) !== undefined || (await hasLog(home))) return;
+	throw homeEmpty(home);
+}
+
+function homeEmpty(home: Home): Fault {
+	return new Fault(
 		"home/empty",
 		`Nothing has been set up in ${home.folder} yet. Run: dos init`,
 		{ details: { home: home.folder } },

@@ -23,7 +23,10 @@ export type ScannedEvent = Pick<
  * Faults: `log/busy` (another writer kept the head too long; retryable), `log/full` and
  * `log/read-only` (the disk refuses; nothing was written), `log/damaged` (what is stored cannot be
  * read), `log/conflict` and `log/malformed` (see `append`; nothing was written), `log/failed` (anything
- * else; nothing was written), `log/closed`.
+ * else; nothing was written), `log/closed`. Where the log is reached over a network, also
+ * `log/unavailable` (it cannot be reached; nothing was written, retryable), `log/denied` (our rights do
+ * not reach) and `log/unknown` (the connection broke in a commit, and for too long nobody could be asked
+ * whether it holds: the only fault after which something may have been written).
  */
 export interface EventLog {
 	/**
@@ -31,7 +34,7 @@ export interface EventLog {
 	 * Calls queue: within one process and across processes, `work` never runs beside another's.
 	 * When `work` throws, nothing is written and the throw goes on.
 	 */
-	write<T>(work: (head: LogHead) => T | Promise<T>): Promise<T>;
+	write<T>(work: (head: LogHead) => T | Promise<T>, ahead?: Ahead): Promise<T>;
 
 	/** The newest committed event's place, also when another process wrote it. */
 	tip(): Promise<Tip>;
@@ -73,6 +76,11 @@ export interface EventLog {
 	hashes(from: number, to: number): Promise<readonly string[]>;
 
 	close(): Promise<void>;
+}
+
+/** What a write will most likely ask its head for, so that a log that is far away brings it along. No promise. */
+export interface Ahead {
+	readonly keys?: readonly string[];
 }
 
 /** The log as its one writer sees it, newest state included. Valid only inside `work`. */

@@ -496,7 +496,7 @@ describe("idempotency keys", () => {
 		await start(plainAnswer);
 		const headers = { "idempotency-key": "k" };
 		await call({ headers });
-		studio.ledger.database.durable.exec("DELETE FROM answer");
+		studio.ledger.store.file?.durable.exec("DELETE FROM answer");
 		const retry = await call({ headers });
 		expect(retry.status).toBe(409);
 		expect(await retry.json()).toMatchObject({

@@ -102,7 +102,7 @@ export function startProcess(
 
 	const log: EventLog = {
 		...world.log,
-		async write(work) {
+		async write(work, ahead) {
 			writing += 1;
 			await pause();
 			const fate = random.chance(world.trouble) ? random.pick(fates) : "well";
@@ -115,7 +115,7 @@ export function startProcess(
 					if (fate === "fails")
 						throw new Fault("log/full", "The disk is full.");
 					return done;
-				});
+				}, ahead);
 				if (fate === "killed after the commit") alive = false;
 				await pause();
 				if (fate === "answer lost")

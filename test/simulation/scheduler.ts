@@ -13,14 +13,17 @@ export interface Scheduler {
 	drain(): Promise<void>;
 }
 
-export function scheduler(random: Random): Scheduler {
+/** `settle` resolves when all that follows from what was let go waits again or is done. */
+export function scheduler(
+	random: Random,
+	settle: () => Promise<void>,
+): Scheduler {
 	const waiting: (() => void)[] = [];
 
 	async function step(): Promise<void> {
 		if (waiting.length > 0)
 			waiting.splice(random.below(waiting.length), 1)[0]?.();
-		// The event loop goes on to this only when no promise is left to settle.
-		await new Promise((resolve) => void setImmediate(resolve));
+		await settle();
 	}
 
 	return {

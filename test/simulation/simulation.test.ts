@@ -7,6 +7,7 @@ import {
 import type { Decider, Decision } from "../../src/kernel/decider.ts";
 import { seededRandom } from "./random.ts";
 import { type Simulated, SimulationFailure, simulate } from "./simulation.ts";
+import { openStores } from "./stores.ts";
 
 const seeds = Array.from({ length: 60 }, (_, index) => index + 1);
 
@@ -62,6 +63,22 @@ describe("the simulator", () => {
 		expect(again).toEqual(first);
 		expect(other.root).not.toBe(first.root);
 	});
+
+	it.each(["sqlite", "postgres"] as const)(
+		"gives the same history on %s as in memory",
+		async (engine) => {
+			const stores = await openStores(engine);
+			try {
+				for (const seed of [1, 2, 3, 4, 5, 6])
+					expect(
+						await stores.with((store) => simulate({ seed, ...store })),
+					).toEqual(await simulate({ seed }));
+			} finally {
+				await stores.close();
+			}
+		},
+		60_000,
+	);
 
 	it("says in one line how to replay a failure", async () => {
 		const failure = await simulateAll({

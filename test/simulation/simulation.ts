@@ -8,7 +8,10 @@ import {
 import type { Intent, Recorded } from "../../src/contexts/log/index.ts";
 import type { Decider } from "../../src/kernel/decider.ts";
 import { Fault, type Outcome } from "../../src/kernel/outcome.ts";
+import type { DerivedStore } from "../../src/ports/derived-store.ts";
+import type { EventLog } from "../../src/ports/event-log.ts";
 import { callers, opening } from "./callers.ts";
+import { lockstep } from "./lockstep.ts";
 import { demand, observe } from "./observer.ts";
 import { type SimulatedProcess, startProcess, type World } from "./process.ts";
 import { seededRandom } from "./random.ts";
@@ -43,6 +46,8 @@ export interface SimulationOptions {
 	readonly steps?: number;
 	/** Another decider than ours, to see that its faults are found. */
 	readonly decider?: Decider<CreditsState, CreditsCommand>;
+	/** A new and empty store, which the simulation does not close; without it, one in memory. The same seed gives the same history on each. */
+	readonly store?: { readonly log: EventLog; readonly derived: DerivedStore };
 }
 
 export class SimulationFailure extends Error {
@@ -82,15 +87,19 @@ const slots = 3;
 export async function simulate(options: SimulationOptions): Promise<Simulated> {
 	const { seed, steps = 160, decider = credits } = options;
 	const random = seededRandom(seed);
-	const scheduler = schedule(random);
-	const log = memoryEventLog();
+	const inStep = lockstep();
+	const scheduler = schedule(random, inStep.settle);
+	const { log, derived } = options.store ?? {
+		log: memoryEventLog(),
+		derived: memoryDerivedStore(),
+	};
 	const violations: string[] = [];
 	const world: World = {
 		random,
 		scheduler,
-		log,
+		log: inStep.log(log),
 		decider,
-		derived: random.chance(0.6) ? memoryDerivedStore() : undefined,
+		derived: random.chance(0.6) ? inStep.derived(derived) : undefined,
 		now: Date.UTC(
 			2026,
 			random.below(12),
