@@ -1,17 +1,17 @@
 import { readFileSync } from "node:fs";
-import { sqliteAnswerStore } from "../adapters/answer-store/sqlite.ts";
 import {
 	ownerCeiling,
 	ownerPriceBook,
 } from "../adapters/price-book/owner-rows.ts";
 import { priceIds } from "../adapters/vendors/all.ts";
+import { openAuthorizer } from "../adapters/vendors/authorizer.ts";
 import {
 	loopbackClient,
 	loopbackPriceBook,
 } from "../adapters/vendors/loopback.ts";
 import { type FoundVendor, findVendors } from "../adapters/vendors/registry.ts";
-import { anthropicMessages } from "../adapters/wire/anthropic-messages/protocol.ts";
-import { openaiChat } from "../adapters/wire/openai-chat/protocol.ts";
+import { spoken } from "../adapters/wire/all.ts";
+import { openCrossings } from "../adapters/wire/crossing.ts";
 import {
 	ceilingPriceBook,
 	freePriceBook,
@@ -34,6 +34,7 @@ import type { WireProtocol } from "../ports/wire-protocol.ts";
 import { assertSafeToListen, type Config } from "./config.ts";
 import type { Environment } from "./home.ts";
 import type { Ledger } from "./ledger.ts";
+import { followOthers } from "./studio/follow.ts";
 import { instanceName, mayLive } from "./studio/instance.ts";
 import { openRoutes } from "./studio/routes.ts";
 
@@ -62,7 +63,9 @@ export async function openStudio(options: {
 	const { head, log, clock, chance, digest } = ledger;
 	const edges = await openEdges();
 	const vendors = findVendors({ environment, configured: config.vendors });
-	const protocols = [openaiChat, anthropicMessages] as const;
+	const crossings = openCrossings(spoken);
+	const [first, ...others] = spoken;
+	const protocols = [first.wire, ...others.map(({ wire }) => wire)] as const;
 	const substrates = openSubstrates({
 		vendors: vendors.filter(({ on }) => on).map(active),
 		off: Object.fromEntries(
@@ -72,6 +75,7 @@ export async function openStudio(options: {
 		),
 		aliases: config.models,
 		prices: await openPrices(config, vendors),
+		crossings,
 	});
 	const client = loopbackClient(edges.client);
 	const holder = instanceName(chance);
@@ -82,7 +86,8 @@ export async function openStudio(options: {
 		chance,
 		digest,
 		client,
-		answers: sqliteAnswerStore(ledger.database),
+		answers: ledger.store.answers(),
+		crossings,
 		substrates,
 		holds: config.holds,
 		timeouts: config.timeouts,
@@ -92,6 +97,7 @@ export async function openStudio(options: {
 		report,
 	});
 	let listening: Listening | undefined;
+	let unfollow = () => {};
 	let draining = false;
 
 	function onFault(fault: unknown): void {
@@ -99,6 +105,7 @@ export async function openStudio(options: {
 	}
 
 	async function close(): Promise<void> {
+		unfollow();
 		await listening?.stop();
 		client.close();
 	}
@@ -111,6 +118,7 @@ export async function openStudio(options: {
 		async listen() {
 			assertSafeToListen(config.listen);
 			await gateway.recover();
+			unfollow = followOthers(ledger, report);
 			const { host, port, tls } = config.listen;
 			listening = await edges.server.listen(
 				{
@@ -199,17 +207,12 @@ export async function openPrices(
 	]);
 }
 
-function active({ vendor, key }: FoundVendor): ActiveVendor {
-	const secret = key();
-	const headers: Record<string, string> = {};
-	if (secret !== undefined && vendor.auth === "bearer")
-		headers.authorization = `Bearer ${secret}`;
-	if (secret !== undefined && vendor.auth === "x-api-key")
-		headers["x-api-key"] = secret;
+function active(found: FoundVendor): ActiveVendor {
+	const { vendor } = found;
 	return {
 		id: vendor.id,
 		bases: vendor.bases,
-		headers,
+		...openAuthorizer(found),
 		quirks: vendor.quirks ?? {},
 		...(vendor.standIn && { standIn: true }),
 	};

@@ -13,6 +13,11 @@ import { closest } from "./suggest.ts";
 export interface Config {
 	/** Who pays for the operator's own calls, and whose keys `dos key create` makes. Default `main`. */
 	readonly account: string;
+	/**
+	 * Address of a Postgres database that keeps the log, for more than one machine. A `${NAME}` in the file has
+	 * become that variable's value. Absent: a file in the home folder.
+	 */
+	readonly store?: string;
 	readonly listen: ListenConfig;
 	readonly limits: LimitsConfig;
 	/** How long a vendor may take: connect 10 s, first byte 5 min, idle 2 min, total 30 min. */
@@ -63,6 +68,8 @@ export interface VendorConfig {
 	readonly key?: string;
 	/** Where its API is reached, instead of the address we know. */
 	readonly base?: string;
+	/** What stands in the places of the addresses we know: `region`, `location`, `resource`. */
+	readonly parameters?: Readonly<Record<string, string>>;
 	/** Makes this a vendor of the owner's own: how it speaks. Needs `base`. */
 	readonly protocol?: (typeof protocols)[number];
 	/** How an own vendor takes its key. Default: as its protocol does. */
@@ -186,13 +193,27 @@ export function parseConfig(
 		problems.sort((one, other) => (one.line ?? 0) - (other.line ?? 0));
 		throw invalid(from.file, problems);
 	}
-	const { listen, vendors, ...rest } = parsed.output;
+	const { listen, vendors, store: storeStated, ...rest } = parsed.output;
 	const warnings: string[] = [];
-	let holdsSecret = false;
+	const storeVariable = referenceIn(storeStated);
+	const store = (
+		storeVariable === undefined ? storeStated : from.environment[storeVariable]
+	)?.trim();
+	if (storeVariable !== undefined && !store)
+		// Going on without would begin another log in the home folder.
+		throw invalid(from.file, [
+			{
+				path: "store",
+				message: `refers to the environment variable ${storeVariable}, which is not set`,
+			},
+		]);
+	let holdsSecret =
+		storeStated !== undefined &&
+		storeVariable === undefined &&
+		/:\/\/[^/@]*:[^/@]/.test(storeStated);
 	const resolvedVendors: Record<string, VendorConfig> = {};
 	for (const [id, { key: stated, ...vendor }] of Object.entries(vendors)) {
-		const reference =
-			stated === undefined ? undefined : /^\$\{(\w+)\}$/.exec(stated)?.[1];
+		const reference = referenceIn(stated);
 		const key = (
 			reference === undefined ? stated : from.environment[reference]
 		)?.trim();
@@ -213,12 +234,18 @@ export function parseConfig(
 	return {
 		config: {
 			...rest,
+			...(store && { store }),
 			listen: tls ? { ...listen, tls } : listen,
 			vendors: resolvedVendors,
 		},
 		warnings,
 		holdsSecret,
 	};
+}
+
+/** The variable that `${NAME}` refers to. */
+function referenceIn(stated: string | undefined): string | undefined {
+	return stated === undefined ? undefined : /^\$\{(\w+)\}$/.exec(stated)?.[1];
 }
 
 /** Whether an address is of this machine alone. */
@@ -244,7 +271,7 @@ export function assertSafeToListen({
 	);
 }
 
-/** Every key the file knows, dotted, with `<id>` and `<alias>` for names the owner chooses: what the guide must explain. */
+/** Every key the file knows, dotted, with `<id>`, `<alias>` and `<name>` for names the owner chooses: what the guide must explain. */
 export function configKeys(): readonly string[] {
 	return keysOf(schema, "");
 }
@@ -286,7 +313,20 @@ export const starterConfig = `# Settings of DuranteOS. This file is yours: it is
 `;
 
 const longest = 24 * 24 * 3600_000;
-const protocols = ["openai-chat", "anthropic-messages"] as const;
+const protocols = [
+	"openai-chat",
+	"openai-responses",
+	"anthropic-messages",
+	"google-generate",
+	"bedrock-converse",
+] as const;
+const waysToSendKeys = [
+	"bearer",
+	"x-api-key",
+	"api-key",
+	"x-goog-api-key",
+	"none",
+] as const;
 
 const text = v.pipe(
 	v.string("must be text: put it in quotes"),
@@ -341,19 +381,27 @@ const section = <Entries extends v.ObjectEntries>(entries: Entries) =>
 	v.strictObject(entries, noSection);
 
 const quirk = v.exactOptional(v.boolean("must be true or false"));
+const words = v.exactOptional(v.array(text, "must be a list of words"));
 const vendor = v.pipe(
 	section({
 		enabled: flag(true),
 		key: v.exactOptional(text),
 		base: v.exactOptional(text),
+		parameters: v.exactOptional(
+			v.record(
+				v.pipe(
+					v.string(),
+					v.regex(/^[a-z]{1,32}$/, "is no name of a parameter"),
+				),
+				text,
+				"must hold values by name, such as region: eu-central-1",
+			),
+		),
 		protocol: v.exactOptional(
 			v.picklist(protocols, `must be one of ${protocols.join(", ")}`),
 		),
 		auth: v.exactOptional(
-			v.picklist(
-				["bearer", "x-api-key", "none"],
-				"must be one of bearer, x-api-key, none",
-			),
+			v.picklist(waysToSendKeys, `must be one of ${waysToSendKeys.join(", ")}`),
 		),
 		local: flag(false),
 		insecure: flag(false),
@@ -363,6 +411,13 @@ const vendor = v.pipe(
 				noStreamOptions: quirk,
 				reportsCost: quirk,
 				noEmbeddings: quirk,
+				schemaSubset: quirk,
+				systemFirst: quirk,
+				noSchemas: quirk,
+				takes: words,
+				lacks: words,
+				callIdLength: v.exactOptional(count(1, 64)),
+				efforts: words,
 			}),
 			{},
 		),
@@ -387,6 +442,15 @@ const schema = section({
 			),
 		),
 		"main",
+	),
+	store: v.exactOptional(
+		v.pipe(
+			text,
+			v.regex(
+				/^(postgres(ql)?:\/\/|\$\{\w+\}$)/,
+				"must be an address such as postgres://role:password@host/database, or name an environment variable",
+			),
+		),
 	),
 	listen: v.optional(
 		section({
@@ -592,6 +656,12 @@ function invalid(file: string, problems: readonly ConfigProblem[]): Fault {
 	);
 }
 
+/** What the owner's own names stand for, by where they stand. */
+const recordKeys: Readonly<Record<string, string>> = {
+	models: "<alias>",
+	vendors: "<id>",
+};
+
 /** What this walk needs to know of a valibot schema: wrappers, sections, records and pipes. */
 interface SchemaNode {
 	readonly type: string;
@@ -623,6 +693,6 @@ function keysOf(schemaNode: SchemaNode, path: string): readonly string[] {
 			keysOf(entry, at(name)),
 		);
 	if (node.type === "record" && node.value)
-		return keysOf(node.value, at(path === "models" ? "<alias>" : "<id>"));
+		return keysOf(node.value, at(recordKeys[path] ?? "<name>"));
 	return [path];
 }

@@ -23,6 +23,8 @@ export interface Home {
 	readonly server: string;
 	/** The key that the operator's own calls from the terminal are made with. */
 	readonly terminalKey: string;
+	/** `DOS_STORE`: the address of a database that keeps the log instead. Holds a password: never shown. */
+	readonly store?: string;
 }
 
 /** The home named by `chosen`, else by `DOS_HOME`, else `~/.dos`. A leading `~/` is the user's own folder. */
@@ -39,6 +41,7 @@ export function findHome(environment: Environment, chosen?: string): Home {
 		checkpoints: join(folder, "checkpoints"),
 		server: join(folder, "server.json"),
 		terminalKey: join(folder, "terminal.key"),
+		...(environment.DOS_STORE && { store: environment.DOS_STORE }),
 	};
 }
 

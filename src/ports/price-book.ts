@@ -13,11 +13,19 @@ export type UsageClass =
 	| "cache-read-audio"
 	| "output-audio"
 	| "input-image"
+	| "cache-read-image"
 	| "output-image"
+	| PieceClass
 	| "search"
 	| "request";
 
-/** Counts by class: tokens, or requests for `request` and `search`. Whole numbers, never negative; absent is none. */
+/**
+ * How vendors sell images and sound that they do not count in tokens: by the image made, by the
+ * character spoken, by the second heard. What is paid by the piece is not paid in tokens as well.
+ */
+export type PieceClass = "image" | "character" | "audio-second";
+
+/** Counts by class: tokens, pieces, or requests for `request` and `search`. Whole numbers, never negative; absent is none. */
 export type Usage = Readonly<Partial<Record<UsageClass, number>>>;
 
 /** A price in micro-credits per million units, from an amount of input tokens on. */

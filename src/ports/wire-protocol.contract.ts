@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Outcome } from "../kernel/outcome.ts";
 import type {
 	Forwarded,
 	Metered,
@@ -9,16 +10,30 @@ import type {
 
 /** What a protocol's suite is run with. */
 export interface WireSamples {
-	/** By operation: the members of a minimal request, `model` among them as "asked-model". */
+	/** By operation: the members of a minimal request, `model` among them as "asked-model" unless it stands in the address; what matters most first. */
 	readonly requests: Readonly<
 		Record<string, Readonly<Record<string, unknown>>>
 	>;
-	/** The operation that can stream, and the member that limits its output. */
-	readonly streaming: { readonly operation: string; readonly limit: string };
+	/** Operations whose bodies are forms: each is proved beside its adapter. */
+	readonly forms?: readonly string[];
+	/** Where the model stands in the address: the operation that answers with a stream, which is another one then, and a query that all are asked with. */
+	readonly address?: { readonly streams: string; readonly query: string };
+	/** Our code, message and details in the body of a refusal, and the ids in a list of models, where they are not in `error` and `data`. */
+	readonly refused?: (body: unknown) => unknown;
+	readonly listed?: (body: unknown) => readonly string[];
+	/** The operation that can stream, and the member that limits its output (with dots within others). */
+	readonly streaming: {
+		readonly operation: string;
+		readonly limit: string;
+		/** The member that holds the conversation, and values that it must not have. Absent: `messages`, a list. */
+		readonly prompt?: readonly [name: string, ...bad: readonly unknown[]];
+	};
 	/** A whole stream that asks for nothing, with its end and usage. */
 	readonly stream: Uint8Array;
 	/** A whole plain answer of the streaming operation. */
 	readonly plain: Uint8Array;
+	/** No client speaks the protocol: what is asked here, and what concerns clients does not apply. */
+	readonly vendorOnly?: WireRequest;
 }
 
 const change = { model: "sent-model", outputLimit: undefined, quirks: {} };
@@ -33,25 +48,69 @@ export function wireProtocolContract(
 		const operations = Object.keys(samples.requests);
 		const { operation, limit } = samples.streaming;
 		const minimal = (id: string) => samples.requests[id] ?? {};
+		const { address, vendorOnly } = samples;
+		/** For promises about what clients send and get. */
+		const itOfClients = it.skipIf(vendorOnly !== undefined);
 
-		function read(id: string, body: Uint8Array | object | string): WireRequest {
-			const outcome = protocol.read(id, encode(body));
+		function outcomeOf(
+			id: string,
+			body: Uint8Array | object | string,
+			model = "asked-model",
+		): Outcome<WireRequest> {
+			return protocol.read(
+				id,
+				encode(body),
+				address && {
+					parameters: { model },
+					query: address.query,
+					header: () => undefined,
+				},
+			);
+		}
+		function read(
+			id: string,
+			body: Uint8Array | object | string,
+			model?: string,
+		): WireRequest {
+			const outcome = outcomeOf(id, body, model);
 			if (!outcome.ok) throw new Error(outcome.error.message);
 			return outcome.value;
 		}
-		function codeOf(id: string, body: Uint8Array | object | string): string {
-			const outcome = protocol.read(id, encode(body));
+		/** A request of the streaming operation with this as its limit. */
+		function withLimit(value: unknown): Record<string, unknown> {
+			const [name = "", inner] = limit.split(".");
+			const there = minimal(operation)[name];
+			return {
+				...minimal(operation),
+				[name]: inner
+					? { ...(there as object | undefined), [inner]: value }
+					: value,
+			};
+		}
+		function requestText(id: string, model: string): fc.Arbitrary<string> {
+			return document(minimal(id), address ? undefined : model);
+		}
+		function codeOf(
+			id: string,
+			body: Uint8Array | object | string,
+			model?: string,
+		): string {
+			const outcome = outcomeOf(id, body, model);
 			return outcome.ok ? "accepted" : outcome.error.code;
 		}
 		function fieldOf(body: object): unknown {
-			const outcome = protocol.read(operation, encode(body));
+			const outcome = outcomeOf(operation, body);
 			return outcome.ok ? undefined : outcome.error.details?.field;
 		}
 		function asks(stream: boolean): {
 			request: WireRequest;
 			forwarded: Forwarded;
 		} {
-			const request = read(operation, { ...minimal(operation), stream });
+			const request = vendorOnly
+				? vendorOnly
+				: address
+					? read(stream ? address.streams : operation, minimal(operation))
+					: read(operation, { ...minimal(operation), stream });
 			return { request, forwarded: { body: request.body, usageAsked: false } };
 		}
 		function watch(
@@ -70,21 +129,35 @@ export function wireProtocolContract(
 			return { passed: Buffer.concat(passed), metered };
 		}
 
-		it("says where each operation is called, and passes on no header that names a person or a key", () => {
-			expect(protocol.operations.map(({ id }) => id).sort()).toEqual(
-				[...operations].sort(),
-			);
-			for (const each of protocol.operations) {
-				expect(each.path).toMatch(/^\/v1\/[a-z/]+$/);
-				expect(each.upstreamPath).toMatch(/^\/[a-z/]+$/);
-				for (const header of each.passHeaders) {
-					expect(header).toBe(header.toLowerCase());
-					expect(header).not.toMatch(
-						/auth|key|cookie|token|organi[sz]ation|project|user|host|length|encoding/,
-					);
+		itOfClients(
+			"says where each operation is called, and passes on no header that names a person or a key",
+			() => {
+				// One that is served under two addresses stands there twice.
+				const ids = new Set(protocol.operations.map(({ id }) => id));
+				expect([...ids].sort()).toEqual(
+					[...operations, ...(samples.forms ?? [])].sort(),
+				);
+				for (const each of protocol.operations) {
+					if (address) {
+						expect(each.path ?? "/v1/{model}").toMatch(
+							/^\/v1[a-z]*\/[a-z/]*\{model\}[a-zA-Z:/-]*$/,
+						);
+						expect(each.upstreamPath).toMatch(
+							/^\/[a-z/]+\/\{model\}[a-zA-Z:/-]+$/,
+						);
+					} else {
+						expect(each.path).toMatch(/^\/v1\/[a-z_/]+$/);
+						expect(each.upstreamPath).toMatch(/^\/[a-z_/]+$/);
+					}
+					for (const header of each.passHeaders) {
+						expect(header).toBe(header.toLowerCase());
+						expect(header).not.toMatch(
+							/auth|key|cookie|token|organi[sz]ation|project|user|host|length|encoding/,
+						);
+					}
 				}
-			}
-		});
+			},
+		);
 
 		describe.each(operations)("%s", (id) => {
 			it("reads a request", () => {
@@ -92,7 +165,7 @@ export function wireProtocolContract(
 				expect(request).toMatchObject({
 					operation: id,
 					model: "asked-model",
-					stream: false,
+					stream: address?.streams === id,
 					choices: 1,
 				});
 				expect(request.inputBytes).toBeGreaterThan(0);
@@ -133,35 +206,51 @@ export function wireProtocolContract(
 
 			it("refuses a member that stands there twice, in any spelling", () => {
 				const rest = JSON.stringify(minimal(id)).slice(1);
-				expect(codeOf(id, `{"model":"another",${rest}`)).toBe(
+				const name = address ? (Object.keys(minimal(id))[0] ?? "") : "model";
+				const escaped = `${name.slice(0, 2)}\\u00${name.charCodeAt(2).toString(16)}${name.slice(3)}`;
+				const capital = name.slice(0, 1).toUpperCase() + name.slice(1);
+				expect(codeOf(id, `{"${name}":"another",${rest}`)).toBe(
 					"request/duplicate-member",
 				);
-				expect(codeOf(id, `{"mo\\u0064el":"another",${rest}`)).toBe(
+				expect(codeOf(id, `{"${escaped}":"another",${rest}`)).toBe(
 					"request/duplicate-member",
 				);
-				expect(codeOf(id, `{"Model":"another",${rest}`)).toBe(
+				expect(codeOf(id, `{"${capital}":"another",${rest}`)).toBe(
 					"request/invalid",
 				);
-				expect(codeOf(id, `{"\u017ftream":true,${rest}`)).toBe(
-					"request/invalid",
-				);
+				if (!address)
+					expect(codeOf(id, `{"\u017ftream":true,${rest}`)).toBe(
+						"request/invalid",
+					);
 				// What we do not know is the vendor's to judge.
 				expect(codeOf(id, `{"x":1,"x":2,${rest}`)).toBe("accepted");
 			});
 
-			it("knows a model under an escaped name, and renames it there", () => {
-				const text = JSON.stringify(minimal(id)).replace(
-					'"model"',
-					'"mo\\u0064el"',
-				);
-				const request = read(id, text);
-				expect(request.model).toBe("asked-model");
-				expect(
-					Buffer.from(protocol.forward(request, change).body).toString(),
-				).toBe(text.replace("asked-model", "sent-model"));
-			});
+			it.skipIf(address)(
+				"knows a model under an escaped name, and renames it there",
+				() => {
+					const text = JSON.stringify(minimal(id)).replace(
+						'"model"',
+						'"mo\\u0064el"',
+					);
+					const request = read(id, text);
+					expect(request.model).toBe("asked-model");
+					expect(
+						Buffer.from(protocol.forward(request, change).body).toString(),
+					).toBe(text.replace("asked-model", "sent-model"));
+				},
+			);
 
 			it("refuses a model that is missing, empty or no string", () => {
+				if (address) {
+					for (const bad of ["", "  ", "m".repeat(513)])
+						expect(codeOf(id, minimal(id), bad)).toBe("request/invalid");
+					const nowhere = protocol.read(id, encode(minimal(id)));
+					expect(nowhere).toMatchObject({
+						error: { code: "request/invalid", details: { field: "model" } },
+					});
+					return;
+				}
 				const { model, ...rest } = minimal(id);
 				for (const bad of [
 					undefined,
@@ -180,12 +269,14 @@ export function wireProtocolContract(
 
 			it("changes the model's name and no other byte, whatever else the body holds", () => {
 				fc.assert(
-					fc.property(document(minimal(id), 'asked \\u006dodel"'), (text) => {
+					fc.property(requestText(id, 'asked \\u006dodel"'), (text) => {
 						const request = read(id, text);
-						const sent = Buffer.from(
-							protocol.forward(request, { ...change, model: 'vendor/"sent"' })
-								.body,
-						).toString();
+						const forwarded = protocol.forward(request, {
+							...change,
+							model: 'vendor/"sent"',
+						});
+						const sent = Buffer.from(forwarded.body).toString();
+						if (address) expect(forwarded.path).toContain("vendor/%22sent%22");
 						expect(sent).toBe(
 							text.replace(
 								JSON.stringify('asked \\u006dodel"'),
@@ -225,42 +316,51 @@ export function wireProtocolContract(
 			});
 		});
 
-		it("refuses limits that are no whole number, and a stream that is neither true nor false", () => {
-			for (const bad of [-1, 1.5, "100", true, 1e300, {}]) {
-				expect(fieldOf({ ...minimal(operation), [limit]: bad })).toBe(limit);
-			}
-			for (const bad of ["true", 1, {}])
-				expect(fieldOf({ ...minimal(operation), stream: bad })).toBe("stream");
-			for (const bad of [undefined, "hi", {}, 7])
-				expect(fieldOf({ ...minimal(operation), messages: bad })).toBe(
+		itOfClients(
+			"refuses limits that are no whole number, and a stream that is neither true nor false",
+			() => {
+				for (const bad of [-1, 1.5, "100", true, 1e300, {}]) {
+					expect(fieldOf(withLimit(bad))).toBe(limit);
+				}
+				for (const bad of address ? [] : ["true", 1, {}])
+					expect(fieldOf({ ...minimal(operation), stream: bad })).toBe(
+						"stream",
+					);
+				const [prompt, ...bad] = samples.streaming.prompt ?? [
 					"messages",
-				);
-			expect(fieldOf({ ...minimal(operation), tools: {} })).toBe("tools");
-		});
+					...[undefined, "hi", {}, 7],
+				];
+				for (const value of bad)
+					expect(fieldOf({ ...minimal(operation), [prompt]: value })).toBe(
+						prompt,
+					);
+				expect(fieldOf({ ...minimal(operation), tools: {} })).toBe("tools");
+			},
+		);
 
-		it("sets the output limit in the client's place, and leaves every other byte", () => {
-			fc.assert(
-				fc.property(
-					document(
-						{ ...minimal(operation), [limit]: 918273645 },
-						"asked-model",
+		itOfClients(
+			"sets the output limit in the client's place, and leaves every other byte",
+			() => {
+				fc.assert(
+					fc.property(
+						document(withLimit(918273645), address ? undefined : "asked-model"),
+						(text) => {
+							const request = read(operation, text);
+							expect(request.outputLimit).toBe(918273645);
+							const sent = protocol.forward(request, {
+								...change,
+								model: request.model,
+								outputLimit: 77,
+							});
+							expect(Buffer.from(sent.body).toString()).toBe(
+								text.replace("918273645", "77"),
+							);
+						},
 					),
-					(text) => {
-						const request = read(operation, text);
-						expect(request.outputLimit).toBe(918273645);
-						const sent = protocol.forward(request, {
-							...change,
-							model: request.model,
-							outputLimit: 77,
-						});
-						expect(Buffer.from(sent.body).toString()).toBe(
-							text.replace("918273645", "77"),
-						);
-					},
-				),
-				{ numRuns: 100 },
-			);
-		});
+					{ numRuns: 100 },
+				);
+			},
+		);
 
 		it("passes an answer it asked nothing of as it is, wherever the chunks split", () => {
 			for (const [type, answer] of [
@@ -298,7 +398,8 @@ export function wireProtocolContract(
 				if (metered.finishReason === undefined) {
 					expect(metered.complete).toBe(false);
 					expect(metered.usage).toBeUndefined();
-					expect(metered.deliveredBytes).toBeGreaterThanOrEqual(delivered);
+					// Escapes in a string that has no end yet count as they are written.
+					expect(metered.deliveredBytes).toBeGreaterThanOrEqual(delivered - 8);
 					delivered = metered.deliveredBytes;
 				}
 			}
@@ -357,82 +458,91 @@ export function wireProtocolContract(
 			}
 		});
 
-		it("refuses in the shape that this protocol's clients read, with our code and the numbers behind it", () => {
-			const refusal = {
-				code: "credits/insufficient",
-				message: "Needs 12, has 5.",
-				details: {
-					needed: 12,
-					available: 5,
-					topUp: "dos credits grant main 10",
-				},
-			};
-			const { headers, body } = protocol.refusal(402, refusal);
-			expect(headers["content-type"]).toBe("application/json");
-			const { error } = JSON.parse(Buffer.from(body).toString());
-			expect(error).toMatchObject({
-				code: refusal.code,
-				message: refusal.message,
-				dos: refusal.details,
-			});
-			const frame = Buffer.from(protocol.streamRefusal(refusal)).toString();
-			expect(frame.endsWith("\n\n")).toBe(true);
-			expect(JSON.parse(/^data: (.*)$/m.exec(frame)?.[1] ?? "")).toMatchObject({
-				error: { code: refusal.code },
-			});
-			// Whatever stood there unfinished, the refusal is an event of its own.
-			expect(
-				watch("text/event-stream", [
-					Buffer.from(`data: {"half`),
-					Buffer.from(frame),
-				]).metered.vendorError,
-			).toContain(refusal.message);
-		});
+		itOfClients(
+			"refuses in the shape that this protocol's clients read, with our code and the numbers behind it",
+			() => {
+				const refusal = {
+					code: "credits/insufficient",
+					message: "Needs 12, has 5.",
+					details: {
+						needed: 12,
+						available: 5,
+						topUp: "dos credits grant main 10",
+					},
+				};
+				const { headers, body } = protocol.refusal(402, refusal);
+				expect(headers["content-type"]).toBe("application/json");
+				const refused =
+					samples.refused ?? ((parsed) => (parsed as { error: unknown }).error);
+				expect(refused(JSON.parse(Buffer.from(body).toString()))).toMatchObject(
+					{
+						code: refusal.code,
+						message: refusal.message,
+						dos: refusal.details,
+					},
+				);
+				const frame = Buffer.from(protocol.streamRefusal(refusal)).toString();
+				expect(frame.endsWith("\n\n")).toBe(true);
+				const event = JSON.parse(/^data: (.*)$/m.exec(frame)?.[1] ?? "");
+				expect(refused(event)).toMatchObject({ code: refusal.code });
+				// Whatever stood there unfinished, the refusal is an event of its own.
+				expect(
+					watch("text/event-stream", [
+						Buffer.from(`data: {"half`),
+						Buffer.from(frame),
+					]).metered.vendorError,
+				).toContain(refusal.message);
+			},
+		);
 
-		it("finds the client's key in either header, and none when two differ", () => {
-			const keyOf = (headers: Record<string, string>) =>
-				protocol.clientKey((each) => headers[each]);
-			expect(keyOf({ authorization: "Bearer dos_sk_1" })).toBe("dos_sk_1");
-			expect(keyOf({ authorization: "bearer   dos_sk_1 " })).toBe("dos_sk_1");
-			expect(keyOf({ "x-api-key": " dos_sk_1" })).toBe("dos_sk_1");
-			expect(
-				keyOf({ authorization: "Bearer dos_sk_1", "x-api-key": "dos_sk_1" }),
-			).toBe("dos_sk_1");
-			expect(
-				keyOf({ authorization: "Bearer dos_sk_1", "x-api-key": "dos_sk_2" }),
-			).toBeUndefined();
-			expect(
-				keyOf({ authorization: "Basic dXNlcg==", "x-api-key": "dos_sk_1" }),
-			).toBe("dos_sk_1");
-			for (const bad of [
-				"",
-				"Bearer",
-				"Bearer ",
-				"Bearer a b",
-				"Bearer a, Bearer b",
-				`Bearer ${"k".repeat(513)}`,
-				"Bearer \u00e9",
-			]) {
-				expect(keyOf({ authorization: bad })).toBeUndefined();
-			}
-			expect(keyOf({})).toBeUndefined();
-		});
+		itOfClients(
+			"finds the client's key in either header, and none when two differ",
+			() => {
+				const keyOf = (headers: Record<string, string>) =>
+					protocol.clientKey((each) => headers[each]);
+				expect(keyOf({ authorization: "Bearer dos_sk_1" })).toBe("dos_sk_1");
+				expect(keyOf({ authorization: "bearer   dos_sk_1 " })).toBe("dos_sk_1");
+				expect(keyOf({ "x-api-key": " dos_sk_1" })).toBe("dos_sk_1");
+				expect(
+					keyOf({ authorization: "Bearer dos_sk_1", "x-api-key": "dos_sk_1" }),
+				).toBe("dos_sk_1");
+				expect(
+					keyOf({ authorization: "Bearer dos_sk_1", "x-api-key": "dos_sk_2" }),
+				).toBeUndefined();
+				expect(
+					keyOf({ authorization: "Basic dXNlcg==", "x-api-key": "dos_sk_1" }),
+				).toBe("dos_sk_1");
+				for (const bad of [
+					"",
+					"Bearer",
+					"Bearer ",
+					"Bearer a b",
+					"Bearer a, Bearer b",
+					`Bearer ${"k".repeat(513)}`,
+					"Bearer \u00e9",
+				]) {
+					expect(keyOf({ authorization: bad })).toBeUndefined();
+				}
+				expect(keyOf({})).toBeUndefined();
+			},
+		);
 
-		it("lists models by their ids", () => {
+		itOfClients("lists models by their ids", () => {
 			const list = [
 				{ id: "vendor/one", owner: "vendor", contextWindow: 128_000 },
 				{ id: "vendor/two", owner: "vendor" },
 			];
-			const { data } = JSON.parse(
-				Buffer.from(protocol.models(list)).toString(),
-			);
-			expect(data.map(({ id }: { id: string }) => id)).toEqual([
+			const listed =
+				samples.listed ??
+				((parsed) =>
+					(parsed as { data: { id: string }[] }).data.map(({ id }) => id));
+			const idsOf = (bytes: Uint8Array) =>
+				listed(JSON.parse(Buffer.from(bytes).toString()));
+			expect(idsOf(protocol.models(list))).toEqual([
 				"vendor/one",
 				"vendor/two",
 			]);
-			expect(
-				JSON.parse(Buffer.from(protocol.models([])).toString()).data,
-			).toEqual([]);
+			expect(idsOf(protocol.models([]))).toEqual([]);
 		});
 	});
 }
@@ -478,7 +588,7 @@ function mutated(bytes: Uint8Array): fc.Arbitrary<Buffer> {
 /** A request with these members among random others, in random order, white space and escapes. */
 function document(
 	members: Readonly<Record<string, unknown>>,
-	model: string,
+	model: string | undefined,
 ): fc.Arbitrary<string> {
 	const space = fc.string({
 		unit: fc.constantFrom(" ", "\n", "\t", "\r"),
@@ -497,7 +607,8 @@ function document(
 			fc.boolean(),
 		)
 		.map(([others, spaces, seed, escapes]) => {
-			const entries = Object.entries({ ...others, ...members, model });
+			const named = model === undefined ? {} : { model };
+			const entries = Object.entries({ ...others, ...members, ...named });
 			entries.sort(
 				([one], [other]) =>
 					((one.length * 31 + seed) % 7) - ((other.length * 31 + seed) % 7),

@@ -43,6 +43,9 @@ const commands = [
 	"audit check",
 	"export",
 	"import",
+	"backup",
+	"restore",
+	"migrate",
 	"doctor",
 ];
 const secret = /dos_sk_[0-9A-Za-z]{43}/;

@@ -11,6 +11,8 @@ export interface Received {
 	readonly path: string;
 	readonly headers: IncomingMessage["headers"];
 	readonly body: string;
+	/** The same as it came. */
+	readonly bytes: Buffer;
 	/** Resolves when the gateway has closed the connection before the answer ended. */
 	readonly cancelled: Promise<void>;
 }
@@ -35,11 +37,13 @@ export async function startUpstream(answer: Answering): Promise<Upstream> {
 		const chunks: Buffer[] = [];
 		request.on("data", (chunk: Buffer) => chunks.push(chunk));
 		request.on("end", () => {
+			const bytes = Buffer.concat(chunks);
 			const one: Received = {
 				method: request.method ?? "",
 				path: request.url ?? "",
 				headers: request.headers,
-				body: Buffer.concat(chunks).toString("utf8"),
+				body: bytes.toString("utf8"),
+				bytes,
 				cancelled: new Promise((resolve) => {
 					response.on("close", () => {
 						if (!response.writableFinished) resolve();

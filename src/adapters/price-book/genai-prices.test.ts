@@ -27,17 +27,21 @@ const keyOf: Partial<Record<UsageClass, string>> = {
 	"input-audio": "input_audio_mtok",
 	"cache-read-audio": "cache_audio_read_mtok",
 	"input-image": "input_image_mtok",
+	"cache-read-image": "cache_image_read_mtok",
 	output: "output_mtok",
 	reasoning: "output_reasoning_mtok",
 	"output-audio": "output_audio_mtok",
 	"output-image": "output_image_mtok",
 	search: "web_searches_kcount",
 	request: "requests_kcount",
+	"audio-second": "input_audio_hours",
 };
 
 /** Dollars of a price key as micro-credits per million units, by way of eight printed decimals. */
 function decimals(usd: number, key: string): bigint {
 	const micro = BigInt(usd.toFixed(8).replace(".", ""));
+	// An hour has 3,600 seconds, and what is left of the last is rounded up.
+	if (key.endsWith("_hours")) return (micro * 1_000_000n + 3_599n) / 3_600n;
 	return key.endsWith("_kcount") ? micro * 1000n : micro;
 }
 
@@ -59,7 +63,8 @@ describe("every model of the package", () => {
 				for (const [variant, { prices }] of variants.entries()) {
 					const sheet = sheets[variant]?.sheet;
 					expect(sheet !== undefined, name).toBe(
-						prices.input_mtok !== undefined,
+						prices.input_mtok !== undefined ||
+							prices.input_audio_hours !== undefined,
 					);
 					if (!sheet) {
 						unknown.add(name);
@@ -145,6 +150,16 @@ describe("well-known models", () => {
 		});
 	});
 
+	it("that only hear are paid by the second", () => {
+		// 0.36 USD an hour are 0.0001 a second; a part of a micro-credit in a million seconds is rounded up.
+		expect(book.find("openai", "whisper-1", today)?.rates).toEqual({
+			"audio-second": [{ from: 0, price: 10_000_000_000 }],
+		});
+		expect(rate("groq", "whisper-large-v3", "audio-second")).toBe(
+			3_083_333_334,
+		);
+	});
+
 	it("have a sheet with no output price where they have no output", () => {
 		const sheet = book.find(
 			"openai",
@@ -191,7 +206,7 @@ describe("what the package does not know", () => {
 		["my-openai-proxy", "gpt-4o"],
 		// Named "free", yet without a price.
 		["openrouter", "qwen/qwq-32b:free"],
-		["openai", "whisper-1"],
+		["openai", "tts-1"],
 		["openai", "x".repeat(100_000)],
 	])("has no price: %s/%s", (vendor, model) => {
 		expect(book.find(vendor, model, today)).toBeUndefined();

@@ -136,36 +136,37 @@ function timeOfDay(text: string): number {
 }
 
 /** Our class of each of the package's price keys, and how many units that price is for. */
-const keys: Readonly<Record<string, readonly [UsageClass, 1000 | 1_000_000]>> =
-	{
-		input_mtok: ["input", 1_000_000],
-		cache_read_mtok: ["cache-read", 1_000_000],
-		cache_write_mtok: ["cache-write-5m", 1_000_000],
-		// More exact than the one before, so it stands behind it and wins.
-		cache_write_5m_mtok: ["cache-write-5m", 1_000_000],
-		cache_write_1h_mtok: ["cache-write-1h", 1_000_000],
-		input_audio_mtok: ["input-audio", 1_000_000],
-		cache_audio_read_mtok: ["cache-read-audio", 1_000_000],
-		input_image_mtok: ["input-image", 1_000_000],
-		output_mtok: ["output", 1_000_000],
-		output_reasoning_mtok: ["reasoning", 1_000_000],
-		output_audio_mtok: ["output-audio", 1_000_000],
-		output_image_mtok: ["output-image", 1_000_000],
-		web_searches_kcount: ["search", 1000],
-		requests_kcount: ["request", 1000],
-	};
+const keys: Readonly<
+	Record<string, readonly [UsageClass, 1000 | 3600 | 1_000_000]>
+> = {
+	input_mtok: ["input", 1_000_000],
+	cache_read_mtok: ["cache-read", 1_000_000],
+	cache_write_mtok: ["cache-write-5m", 1_000_000],
+	// More exact than the one before, so it stands behind it and wins.
+	cache_write_5m_mtok: ["cache-write-5m", 1_000_000],
+	cache_write_1h_mtok: ["cache-write-1h", 1_000_000],
+	input_audio_mtok: ["input-audio", 1_000_000],
+	cache_audio_read_mtok: ["cache-read-audio", 1_000_000],
+	input_image_mtok: ["input-image", 1_000_000],
+	cache_image_read_mtok: ["cache-read-image", 1_000_000],
+	output_mtok: ["output", 1_000_000],
+	output_reasoning_mtok: ["reasoning", 1_000_000],
+	output_audio_mtok: ["output-audio", 1_000_000],
+	output_image_mtok: ["output-image", 1_000_000],
+	web_searches_kcount: ["search", 1000],
+	requests_kcount: ["request", 1000],
+	input_audio_hours: ["audio-second", 3600],
+};
 
 /** Prices of things that no operation of ours counts: they take nothing away from the others' being whole. */
 const notCounted: ReadonlySet<string> = new Set([
 	"audio_hours",
-	"input_audio_hours",
 	"input_document_kpages",
 	"input_annotated_document_kpages",
 	"input_text_messages_kcount",
 	"input_video_mtok",
 	"output_video_mtok",
 	"output_citation_mtok",
-	"cache_image_read_mtok",
 	"storage_searches_kcount",
 ]);
 
@@ -187,7 +188,11 @@ function ratesOf(prices: ModelPrice): PriceSheet["rates"] | undefined {
 		rates[name] = converted;
 	}
 	const { input, output, reasoning, ...rest } = rates;
-	if (!input) return undefined;
+	// Sound that is paid by the second needs no other price.
+	if (!input)
+		return rates["audio-second"] && Object.keys(rates).length === 1
+			? rates
+			: undefined;
 	if (!output) {
 		// Embeddings have no output. Whoever asks such a sheet for an output price is refused, as it has none.
 		const embeds = !reasoning && !rest["output-audio"] && !rest["output-image"];
@@ -199,7 +204,7 @@ function ratesOf(prices: ModelPrice): PriceSheet["rates"] | undefined {
 
 function convert(
 	price: number | TieredPrices,
-	perUnits: 1000 | 1_000_000,
+	perUnits: 1000 | 3600 | 1_000_000,
 ): readonly Rate[] | undefined {
 	const steps =
 		typeof price === "number"

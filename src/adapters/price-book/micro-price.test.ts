@@ -14,6 +14,8 @@ describe("an amount of dollars as micro-credits per million", () => {
 		["0.000000001", 1_000_000, 1, false],
 		[10, 1000, 1_000_000_000_000, true],
 		["0.01", 1, 1_000_000_000_000, true],
+		[0.36, 3600, 10_000_000_000, true],
+		["0.111", 3600, 3_083_333_334, false],
 		[0, 1_000_000, 0, true],
 	] as const)("%s for %s units is %s", (usd, perUnits, price, exact) => {
 		expect(microPrice(usd, perUnits)).toEqual({ price, exact });

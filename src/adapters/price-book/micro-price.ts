@@ -13,7 +13,7 @@ export interface MicroPrice {
  */
 export function microPrice(
 	usd: string | number,
-	perUnits: 1 | 1000 | 1_000_000 = 1_000_000,
+	perUnits: 1 | 1000 | 3600 | 1_000_000 = 1_000_000,
 ): MicroPrice | undefined {
 	const text =
 		typeof usd === "number" ? String(Number(usd.toPrecision(15))) : usd.trim();
@@ -24,10 +24,12 @@ export function microPrice(
 	// 1 USD is 10^8 micro-credits.
 	const shift =
 		8 +
-		{ 1000000: 0, 1000: 3, 1: 6 }[perUnits] +
+		{ 1000000: 0, 3600: 4, 1000: 3, 1: 6 }[perUnits] +
 		Number(exponent) -
 		fraction.length;
-	const divisor = 10n ** BigInt(Math.max(0, -shift));
+	// A million is 3600 times 10^4 / 36.
+	const divisor =
+		10n ** BigInt(Math.max(0, -shift)) * (perUnits === 3600 ? 36n : 1n);
 	const scaled = digits * 10n ** BigInt(Math.max(0, shift));
 	const price = Number((scaled + divisor - 1n) / divisor);
 	return Number.isSafeInteger(price)

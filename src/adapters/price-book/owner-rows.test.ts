@@ -103,6 +103,29 @@ describe("the owner's rows", () => {
 		expect(row(1).version).not.toBe(row(2).version);
 	});
 
+	it("price what is counted by the piece", () => {
+		const book = bookOf(`
+- { vendor: acme, model: painter, perImage: 0.04 }
+- { vendor: acme, model: speaker, prices: { character: 15 } }
+- { vendor: acme, model: listener, perAudioMinute: 0.006 }
+- { vendor: acme, model: odd, perAudioMinute: 0.0043 }
+`);
+		const rates = (model: string) => book.find("acme", model, 0)?.rates;
+		expect(rates("painter")).toEqual({
+			image: [{ from: 0, price: 4_000_000_000_000 }],
+		});
+		expect(rates("speaker")).toEqual({
+			character: [{ from: 0, price: 1_500_000_000 }],
+		});
+		expect(rates("listener")).toEqual({
+			"audio-second": [{ from: 0, price: 10_000_000_000 }],
+		});
+		// A sixtieth that is no whole number is rounded up, by less than a micro-credit in a million seconds.
+		expect(rates("odd")).toEqual({
+			"audio-second": [{ from: 0, price: 7_166_666_667 }],
+		});
+	});
+
 	it("may be absent", () => {
 		const book = ownerPriceBook(undefined);
 		expect(book.ok && book.value.find("acme", "m", 0)).toBeUndefined();
@@ -113,10 +136,13 @@ describe("the owner's rows", () => {
 describe("a wrong row is named with its field", () => {
 	it.each([
 		["{ a: 1 }", "prices must be a list of rows."],
-		["[{ vendor: acme, model: m }]", "prices[0].prices is missing."],
+		[
+			"[{ vendor: acme, model: m }]",
+			"prices[0] prices must name at least one class, or perImage or perAudioMinute an amount.",
+		],
 		[
 			"[{ vendor: acme, model: m, prices: {} }]",
-			"prices[0] prices must name at least one class.",
+			"prices[0] prices must name at least one class, or perImage or perAudioMinute an amount.",
 		],
 		[
 			"[{ vendor: acme, model: m, prices: { inputs: 1 } }]",

@@ -9,10 +9,13 @@ import type {
 } from "../../ports/price-book.ts";
 import { microPrice } from "./micro-price.ts";
 
-/** What a row prices in US dollars per million tokens. */
-type TokenClass = Exclude<UsageClass, "search" | "request">;
+/** What a row prices in US dollars per million: tokens, and characters. */
+type MillionClass = Exclude<
+	UsageClass,
+	"search" | "request" | "image" | "audio-second"
+>;
 
-const tokenClasses: readonly TokenClass[] = [
+const millionClasses: readonly MillionClass[] = [
 	"input",
 	"output",
 	"reasoning",
@@ -23,11 +26,13 @@ const tokenClasses: readonly TokenClass[] = [
 	"cache-read-audio",
 	"output-audio",
 	"input-image",
+	"cache-read-image",
 	"output-image",
+	"character",
 ];
 
 /** Micro-credits per million units. */
-type OwnerPrices = { readonly [Name in TokenClass]?: number | undefined };
+type OwnerPrices = { readonly [Name in MillionClass]?: number | undefined };
 
 /** A price row of the owner's, read: amounts are micro-credits per million units, times milliseconds since 1970 UTC. */
 export interface OwnerRow {
@@ -43,6 +48,9 @@ export interface OwnerRow {
 	}[];
 	readonly perRequest?: number | undefined;
 	readonly perSearch?: number | undefined;
+	readonly perImage?: number | undefined;
+	/** For a million seconds, as all amounts. */
+	readonly perAudioMinute?: number | undefined;
 	readonly batchDiscount?: number | undefined;
 }
 
@@ -135,12 +143,20 @@ const amount = (perUnits: 1 | 1_000_000) =>
 	);
 const perMillion = amount(1_000_000);
 const each = amount(1);
+/** Seconds are what is counted: the sixtieth part, up to the next micro-credit per million of them. */
+const eachMinute = v.pipe(
+	each,
+	v.transform((price) => Math.ceil(price / 60)),
+);
 
 const notANumber = "must be a whole number of tokens";
-const tokenPrices = Object.fromEntries(
-	tokenClasses.map((name) => [name, v.optional(perMillion)]),
+const millionPrices = Object.fromEntries(
+	millionClasses.map((name) => [name, v.optional(perMillion)]),
 ) as {
-	readonly [Name in TokenClass]: v.OptionalSchema<typeof perMillion, undefined>;
+	readonly [Name in MillionClass]: v.OptionalSchema<
+		typeof perMillion,
+		undefined
+	>;
 };
 const pattern = v.pipe(
 	v.string("must be text; * stands for anything"),
@@ -171,13 +187,13 @@ const row = v.pipe(
 			model: pattern,
 			from: v.optional(moment),
 			until: v.optional(moment),
-			prices: v.strictObject(tokenPrices, mapping),
+			prices: v.optional(v.strictObject(millionPrices, mapping), {}),
 			tiers: v.optional(
 				v.array(
 					v.strictObject(
 						{
 							from: v.pipe(v.number(notANumber), v.safeInteger(notANumber)),
-							prices: v.strictObject(tokenPrices, mapping),
+							prices: v.strictObject(millionPrices, mapping),
 						},
 						mapping,
 					),
@@ -187,6 +203,8 @@ const row = v.pipe(
 			),
 			perRequest: v.optional(each),
 			perSearch: v.optional(each),
+			perImage: v.optional(each),
+			perAudioMinute: v.optional(eachMinute),
 			batchDiscount: v.optional(
 				v.pipe(
 					v.number("must be a number of percent"),
@@ -200,17 +218,24 @@ const row = v.pipe(
 	),
 	v.rawCheck(({ dataset, addIssue }) => {
 		if (!dataset.typed) return;
-		const { from, until, prices, tiers } = dataset.value;
+		const { from, until, prices, tiers, perImage, perAudioMinute } =
+			dataset.value;
 		const issue = (message: string): void => addIssue({ message });
 		if (from !== undefined && until !== undefined && until <= from)
 			issue("until must be after from");
-		if (tokenClasses.every((name) => prices[name] === undefined))
-			issue("prices must name at least one class");
+		if (
+			millionClasses.every((name) => prices[name] === undefined) &&
+			perImage === undefined &&
+			perAudioMinute === undefined
+		)
+			issue(
+				"prices must name at least one class, or perImage or perAudioMinute an amount",
+			);
 		for (const [index, tier] of tiers.entries()) {
 			const before = tiers[index - 1]?.from ?? 0;
 			if (tier.from <= before)
 				issue(`tiers[${index}].from must be above ${before}`);
-			for (const name of tokenClasses) {
+			for (const name of millionClasses) {
 				if (tier.prices[name] !== undefined && prices[name] === undefined) {
 					issue(
 						`tiers[${index}].prices.${name} needs a price below the tier as well: prices.${name}`,
@@ -233,7 +258,7 @@ const ceiling = v.strictObject(
 
 function sheetOf(row: OwnerRow): PriceSheet {
 	const rates: Partial<Record<UsageClass, readonly Rate[]>> = {};
-	for (const name of tokenClasses) {
+	for (const name of millionClasses) {
 		const base = row.prices[name];
 		if (base === undefined) continue;
 		const steps: Rate[] = [{ from: 0, price: base }];
@@ -247,6 +272,10 @@ function sheetOf(row: OwnerRow): PriceSheet {
 		rates.request = [{ from: 0, price: row.perRequest }];
 	if (row.perSearch !== undefined)
 		rates.search = [{ from: 0, price: row.perSearch }];
+	if (row.perImage !== undefined)
+		rates.image = [{ from: 0, price: row.perImage }];
+	if (row.perAudioMinute !== undefined)
+		rates["audio-second"] = [{ from: 0, price: row.perAudioMinute }];
 	const since =
 		row.from === undefined
 			? ""

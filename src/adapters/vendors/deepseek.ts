@@ -1,4 +1,5 @@
 import type { Vendor } from "../../ports/vendor.ts";
+import { onlyOpenai } from "./only-openai.ts";
 
 export const deepseek: Vendor = {
 	id: "deepseek",
@@ -10,7 +11,14 @@ export const deepseek: Vendor = {
 	keyNames: ["DEEPSEEK_API_KEY"],
 	// Both bases take it; the Anthropic one `x-api-key` as well.
 	auth: "bearer",
-	quirks: { maxTokensOnly: true, noEmbeddings: true },
+	// Answers in JSON, held to no schema.
+	quirks: {
+		maxTokensOnly: true,
+		noEmbeddings: true,
+		noSchemas: true,
+		takes: ["reasoning_content", "thinking"],
+		lacks: [...onlyOpenai, "n", "seed"],
+	},
 	source:
 		"https://api-docs.deepseek.com/guides/anthropic_api and https://api-docs.deepseek.com/api/create-chat-completion",
 };

@@ -1,14 +1,20 @@
 import type { Vendor } from "../../ports/vendor.ts";
+import { onlyOpenai } from "./only-openai.ts";
 
 export const fireworks: Vendor = {
 	id: "fireworks",
 	name: "Fireworks AI",
 	bases: {
 		"openai-chat": "https://api.fireworks.ai/inference/v1",
+		"openai-responses": "https://api.fireworks.ai/inference/v1",
 		"anthropic-messages": "https://api.fireworks.ai/inference/v1",
 	},
 	keyNames: ["FIREWORKS_API_KEY"],
 	auth: "bearer",
+	quirks: {
+		takes: ["top_k", "reasoning_content"],
+		lacks: onlyOpenai,
+	},
 	source:
-		"https://docs.fireworks.ai/tools-sdks/openai-compatibility and https://docs.fireworks.ai/tools-sdks/anthropic-compatibility",
+		"https://docs.fireworks.ai/tools-sdks/openai-compatibility, https://docs.fireworks.ai/guides/response-api and https://docs.fireworks.ai/tools-sdks/anthropic-compatibility",
 };

@@ -1,10 +1,12 @@
 import type { Vendor } from "../../ports/vendor.ts";
+import { onlyOpenai } from "./only-openai.ts";
 
 export const lmStudio: Vendor = {
 	id: "lm-studio",
 	name: "LM Studio",
 	bases: {
 		"openai-chat": "http://127.0.0.1:1234/v1",
+		"openai-responses": "http://127.0.0.1:1234/v1",
 		"anthropic-messages": "http://127.0.0.1:1234/v1",
 	},
 	// Only where its owner has switched "Require Authentication" on.
@@ -12,7 +14,11 @@ export const lmStudio: Vendor = {
 	auth: "bearer",
 	baseName: "LM_STUDIO_BASE_URL",
 	local: true,
-	quirks: { maxTokensOnly: true },
+	quirks: {
+		maxTokensOnly: true,
+		takes: ["top_k"],
+		lacks: [...onlyOpenai, "n"],
+	},
 	source:
 		"https://lmstudio.ai/docs/developer/openai-compat and https://lmstudio.ai/docs/developer/anthropic-compat",
 };

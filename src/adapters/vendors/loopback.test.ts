@@ -556,10 +556,13 @@ describe("the vendors' own clients", () => {
 it("is priced, for itself alone", () => {
 	const prices = loopbackPriceBook();
 	expect(prices.find("loopback", "anything", 0)).toEqual({
-		id: "loopback/1",
+		id: "loopback/2",
 		rates: {
 			input: [{ from: 0, price: 100_000_000 }],
 			output: [{ from: 0, price: 200_000_000 }],
+			image: [{ from: 0, price: 1_000_000_000_000 }],
+			character: [{ from: 0, price: 1_000_000_000 }],
+			"audio-second": [{ from: 0, price: 10_000_000_000 }],
 		},
 	});
 	expect(prices.find("openai", "loopback", 0)).toBeUndefined();

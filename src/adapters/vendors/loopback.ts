@@ -18,17 +18,20 @@ export const loopback: Vendor = {
 	source: "docs/guides/add-a-vendor.md",
 };
 
-/** Prices of its own, so that a first call shows what any call shows: 1 USD per million tokens in, 2 out. */
+/** Prices of its own, so that a first call shows what any call shows: 1 USD per million tokens in, 2 out; 0.01 USD an image, 10 USD per million characters, 0.006 USD a minute of sound. */
 export function loopbackPriceBook(): PriceBook {
 	const sheet: PriceSheet = {
-		id: "loopback/1",
+		id: "loopback/2",
 		rates: {
 			input: [{ from: 0, price: 100_000_000 }],
 			output: [{ from: 0, price: 200_000_000 }],
+			image: [{ from: 0, price: 1_000_000_000_000 }],
+			character: [{ from: 0, price: 1_000_000_000 }],
+			"audio-second": [{ from: 0, price: 10_000_000_000 }],
 		},
 	};
 	return {
-		version: "loopback/1",
+		version: "loopback/2",
 		find: (vendor) => (vendor === loopback.id ? sheet : undefined),
 		models: (vendor) => (vendor === loopback.id ? [{ model: "loopback" }] : []),
 	};
@@ -125,6 +128,13 @@ function answerTo(url: string, body: Uint8Array): Answer {
 	const protocol = url.startsWith("loopback://anthropic-messages/")
 		? anthropicMessages
 		: openaiChat;
+	switch (url) {
+		case "loopback://openai-chat/audio/transcriptions":
+		case "loopback://openai-chat/audio/translations":
+			return openaiChat.transcript(Buffer.from(body), hash);
+		case "loopback://openai-chat/images/edits":
+			return openaiChat.images({}, hash);
+	}
 	let request: unknown;
 	try {
 		request = JSON.parse(
@@ -140,6 +150,10 @@ function answerTo(url: string, body: Uint8Array): Answer {
 			return openaiChat.chat(request, hash);
 		case "loopback://openai-chat/embeddings":
 			return openaiChat.embeddings(request, hash);
+		case "loopback://openai-chat/images/generations":
+			return openaiChat.images(request, hash);
+		case "loopback://openai-chat/audio/speech":
+			return openaiChat.speech(request, hash);
 		case "loopback://anthropic-messages/messages":
 			return anthropicMessages.messages(request, hash);
 		default:
@@ -295,6 +309,57 @@ const openaiChat = {
 		return whole(200, answer, { "x-request-id": `req_${hash.slice(0, 32)}` });
 	},
 
+	/** The smallest image there is, as often as it was asked for. */
+	images(request: Json, hash: string): Answer {
+		const count = request.n ?? 1;
+		if (!isCount(count, 10))
+			return this.refusal(400, "'n' must be between 1 and 10.", hash);
+		const image = {
+			b64_json: onePixel,
+			revised_prompt:
+				"The loopback substrate drew one pixel: no model was called.",
+		};
+		return whole(
+			200,
+			{ created, data: Array.from({ length: count }, () => image) },
+			{ "x-request-id": `req_${hash.slice(0, 32)}` },
+		);
+	},
+
+	/** A tenth of a second of silence. */
+	speech(request: Json, hash: string): Answer {
+		if (typeof request.input !== "string")
+			return this.refusal(400, "Missing required parameter: 'input'.", hash);
+		return {
+			status: 200,
+			contentType: "audio/wav",
+			headers: { "x-request-id": `req_${hash.slice(0, 32)}` },
+			pieces: [silence],
+		};
+	},
+
+	transcript(form: Buffer, hash: string): Answer {
+		const headers = { "x-request-id": `req_${hash.slice(0, 32)}` };
+		const text =
+			"This is the loopback substrate of DuranteOS: no model was called, and nothing was heard.";
+		const asked =
+			/name="response_format"\r\n(?:[^\r\n]+\r\n)*\r\n(\w+)\r\n/.exec(
+				form.toString("latin1"),
+			)?.[1] ?? "json";
+		if (asked.endsWith("json"))
+			return whole(
+				200,
+				{ text, usage: { type: "duration", seconds: 1 } },
+				headers,
+			);
+		return {
+			status: 200,
+			contentType: "text/plain; charset=utf-8",
+			headers,
+			pieces: [Buffer.from(`${text}\n`)],
+		};
+	},
+
 	refusal(status: number, message: string, hash: string): Answer {
 		const error = {
 			message,
@@ -309,6 +374,29 @@ const openaiChat = {
 		);
 	},
 };
+
+/** A PNG of one transparent pixel. */
+const onePixel =
+	"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+
+/** WAV, 8,000 samples a second of one byte, which is silent at 128. */
+const silence: Buffer = (() => {
+	const samples = 800;
+	const file = Buffer.alloc(44 + samples, 128);
+	file.write("RIFF", 0, "latin1");
+	file.writeUInt32LE(36 + samples, 4);
+	file.write("WAVEfmt ", 8, "latin1");
+	file.writeUInt32LE(16, 16);
+	file.writeUInt16LE(1, 20);
+	file.writeUInt16LE(1, 22);
+	file.writeUInt32LE(8_000, 24);
+	file.writeUInt32LE(8_000, 28);
+	file.writeUInt16LE(1, 32);
+	file.writeUInt16LE(8, 34);
+	file.write("data", 36, "latin1");
+	file.writeUInt32LE(samples, 40);
+	return file;
+})();
 
 const anthropicMessages = {
 	messages(request: Json, hash: string): Answer {

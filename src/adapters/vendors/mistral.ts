@@ -1,13 +1,24 @@
 import type { Vendor } from "../../ports/vendor.ts";
+import { onlyOpenai } from "./only-openai.ts";
 
 export const mistral: Vendor = {
 	id: "mistral",
 	name: "Mistral",
-	bases: { "openai-chat": "https://api.mistral.ai/v1" },
+	bases: {
+		"openai-chat": "https://api.mistral.ai/v1",
+	},
 	keyNames: ["MISTRAL_API_KEY"],
 	auth: "bearer",
-	// Answers 422 `extra_forbidden` to max_completion_tokens and to stream_options.include_usage; usage comes on the last chunk of any stream.
-	quirks: { maxTokensOnly: true, noStreamOptions: true },
+	// Answers 422 `extra_forbidden` to what it does not know, max_completion_tokens and
+	// stream_options.include_usage among it; usage comes on the last chunk of any stream.
+	quirks: {
+		maxTokensOnly: true,
+		noStreamOptions: true,
+		callIdLength: 9,
+		takes: ["tool_name", "metadata"],
+		efforts: ["none", "high"],
+		lacks: [...onlyOpenai, "logprobs", "top_logprobs", "seed", "user"],
+	},
 	source:
 		"https://docs.mistral.ai/api, https://github.com/avante-corp/avante.nvim/issues/2347 and https://github.com/editor-code-assistant/eca/issues/231",
 };

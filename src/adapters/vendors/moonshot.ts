@@ -1,4 +1,5 @@
 import type { Vendor } from "../../ports/vendor.ts";
+import { onlyOpenai } from "./only-openai.ts";
 
 export const moonshot: Vendor = {
 	id: "moonshot",
@@ -10,7 +11,12 @@ export const moonshot: Vendor = {
 	keyNames: ["MOONSHOT_API_KEY"],
 	auth: "bearer",
 	priceId: "moonshotai",
-	quirks: { noEmbeddings: true },
+	// Reasoning is switched, not graded.
+	quirks: {
+		noEmbeddings: true,
+		takes: ["reasoning_content", "thinking"],
+		lacks: [...onlyOpenai, "reasoning_effort"],
+	},
 	source:
-		"https://platform.kimi.ai/docs/api/quickstart and https://platform.kimi.ai/docs/overview",
+		"https://platform.kimi.ai/docs/api/chat and https://platform.kimi.ai/docs/overview",
 };

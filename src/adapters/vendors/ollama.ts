@@ -1,17 +1,22 @@
 import type { Vendor } from "../../ports/vendor.ts";
+import { onlyOpenai } from "./only-openai.ts";
 
 export const ollama: Vendor = {
 	id: "ollama",
 	name: "Ollama",
 	bases: {
 		"openai-chat": "http://127.0.0.1:11434/v1",
+		"openai-responses": "http://127.0.0.1:11434/v1",
 		"anthropic-messages": "http://127.0.0.1:11434/v1",
 	},
 	keyNames: [],
 	auth: "none",
 	baseName: "OLLAMA_HOST",
 	local: true,
-	quirks: { maxTokensOnly: true },
+	quirks: {
+		maxTokensOnly: true,
+		lacks: [...onlyOpenai, "n", "user"],
+	},
 	source:
 		"https://docs.ollama.com/api/openai-compatibility and https://docs.ollama.com/api/anthropic-compatibility",
 };

@@ -3,8 +3,15 @@ import type { Vendor } from "../../ports/vendor.ts";
 export const openai: Vendor = {
 	id: "openai",
 	name: "OpenAI",
-	bases: { "openai-chat": "https://api.openai.com/v1" },
+	bases: {
+		"openai-responses": "https://api.openai.com/v1",
+		"openai-chat": "https://api.openai.com/v1",
+	},
 	keyNames: ["OPENAI_API_KEY"],
 	auth: "bearer",
-	source: "https://platform.openai.com/docs/api-reference/chat/create",
+	quirks: {
+		takes: ["metadata", "prompt_cache_breakpoint"],
+	},
+	source:
+		"https://developers.openai.com/api/docs/guides/migrate-to-responses and https://platform.openai.com/docs/api-reference/chat/create",
 };

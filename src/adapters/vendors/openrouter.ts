@@ -5,11 +5,22 @@ export const openrouter: Vendor = {
 	name: "OpenRouter",
 	bases: {
 		"openai-chat": "https://openrouter.ai/api/v1",
+		"openai-responses": "https://openrouter.ai/api/v1",
 		"anthropic-messages": "https://openrouter.ai/api/v1",
 	},
 	keyNames: ["OPENROUTER_API_KEY"],
 	auth: "bearer",
-	quirks: { reportsCost: true },
+	quirks: {
+		reportsCost: true,
+		takes: [
+			"cache_control",
+			"reasoning",
+			"reasoning_details",
+			"top_k",
+			"file_url",
+			"metadata",
+		],
+	},
 	source:
-		"https://openrouter.ai/docs/use-cases/usage-accounting and https://openrouter.ai/docs/api/api-reference/anthropic-messages/create-messages",
+		"https://openrouter.ai/docs/use-cases/usage-accounting, https://openrouter.ai/docs/api/reference/responses/overview and https://openrouter.ai/docs/api/api-reference/anthropic-messages/create-messages",
 };

@@ -201,6 +201,7 @@ describe("another address for a vendor", () => {
 		});
 		expect(at("openrouter")).toEqual({
 			"openai-chat": "https://proxy.example.com/x/v1",
+			"openai-responses": "https://proxy.example.com/x/v1",
 			"anthropic-messages": "https://proxy.example.com/x/v1",
 		});
 	});
@@ -216,6 +217,182 @@ describe("another address for a vendor", () => {
 		expect(
 			found("openai", {}, { openai: { ...settings, insecure: true } }).on,
 		).toBe(true);
+	});
+});
+
+describe("a vendor whose address has parameters", () => {
+	it("is called where the environment or, before it, the settings say", () => {
+		const said = { AZURE_OPENAI_API_KEY: key, AZURE_OPENAI_RESOURCE: "mine" };
+		expect(found("azure", said)).toMatchObject({
+			on: true,
+			vendor: {
+				bases: {
+					"openai-chat": "https://mine.openai.azure.com/openai/v1",
+					"anthropic-messages":
+						"https://mine.services.ai.azure.com/anthropic/v1",
+				},
+			},
+		});
+		const other = { azure: { parameters: { resource: "other" } } };
+		expect(found("azure", said, other).vendor.bases["openai-responses"]).toBe(
+			"https://other.openai.azure.com/openai/v1",
+		);
+	});
+
+	it("is off without, and says what to set", () => {
+		const wanted =
+			"set AZURE_OPENAI_RESOURCE or AZURE_RESOURCE_NAME or vendors.azure.parameters.resource in config.yaml";
+		const off = found("azure", { AZURE_OPENAI_API_KEY: key });
+		expect(off).toMatchObject({ on: false, whyNot: wanted });
+		expect(off.key()).toBeUndefined();
+		expect(found("azure").whyNot).toBe(
+			`set AZURE_OPENAI_API_KEY or vendors.azure.key in config.yaml; and ${wanted}`,
+		);
+	});
+
+	it.each([
+		"evil.com/",
+		"a.b",
+		"x@evil.com",
+		"x:8080",
+		"..",
+		"a/b",
+		"a%2eb",
+		"UPPER",
+		"-a",
+		"a-",
+		"{region}",
+		"a b",
+		"a".repeat(64),
+		"\u00fc",
+	])("takes no value that could lead elsewhere: %s", (value) => {
+		const azure = found("azure", {
+			AZURE_OPENAI_API_KEY: key,
+			AZURE_OPENAI_RESOURCE: value,
+		});
+		expect(azure).toMatchObject({
+			on: false,
+			whyNot:
+				"AZURE_OPENAI_RESOURCE in the environment must have 1 to 63 lower-case letters, digits and hyphens",
+		});
+		expect(JSON.stringify(azure.vendor.bases)).not.toContain(`${value}.`);
+	});
+
+	it("knows its parameters", () => {
+		const settings = { key, parameters: { region: "eu" } };
+		expect(found("azure", {}, { azure: settings }).whyNot).toBe(
+			"vendors.azure.parameters.region in config.yaml is not one of its parameters (resource)",
+		);
+		expect(found("openai", {}, { openai: settings }).whyNot).toContain(
+			"(it has none)",
+		);
+	});
+
+	it("needs those of its host no more at an address of the owner's, those of its path and signature still", () => {
+		const at = (id: string, settings: VendorSettings) =>
+			found(id, {}, { [id]: { key, ...settings } });
+		expect(
+			at("azure", { base: "https://azure.example.com" }).vendor.bases,
+		).toEqual({
+			"openai-responses": "https://azure.example.com/openai/v1",
+			"openai-chat": "https://azure.example.com/openai/v1",
+			"anthropic-messages": "https://azure.example.com/anthropic/v1",
+		});
+		expect(
+			at("cloudflare", { base: "https://cf.example.com" }).whyNot,
+		).toContain("vendors.cloudflare.parameters.account");
+		expect(at("bedrock", { base: "https://vpc.example.com" }).whyNot).toContain(
+			"AWS_REGION",
+		);
+		const parameters = { region: "eu-central-1" };
+		expect(
+			at("bedrock", { base: "https://vpc.example.com", parameters }).vendor
+				.bases,
+		).toEqual({ "bedrock-converse": "https://vpc.example.com" });
+	});
+
+	it.each([
+		["europe-west4", "europe-west4-aiplatform.googleapis.com"],
+		["global", "aiplatform.googleapis.com"],
+		["eu", "aiplatform.eu.rep.googleapis.com"],
+		["us", "aiplatform.us.rep.googleapis.com"],
+	])("a location is called at its own host: %s", (location, host) => {
+		const parameters = { project: "my-project", location };
+		expect(
+			found("vertex", {}, { vertex: { parameters } }).vendor.bases,
+		).toEqual({
+			"google-generate": `https://${host}/v1/projects/my-project/locations/${location}/publishers/google`,
+		});
+	});
+});
+
+describe("a vendor that takes the machine's own credentials", () => {
+	const keys = {
+		AWS_REGION: "eu-central-1",
+		AWS_ACCESS_KEY_ID: "AKIDEXAMPLE",
+		AWS_SECRET_ACCESS_KEY: key,
+		AWS_SESSION_TOKEN: "session-token",
+	};
+
+	it("is off until the owner names it: they are held for other things too", () => {
+		expect(found("bedrock", keys)).toMatchObject({
+			on: false,
+			whyNot:
+				"set AWS_BEARER_TOKEN_BEDROCK or vendors.bedrock.key in config.yaml, or vendors.bedrock.enabled: true in config.yaml to use this machine's own credentials",
+		});
+		expect(found("bedrock", keys).credentials()).toBeUndefined();
+		const bedrock = found("bedrock", keys, { bedrock: {} });
+		expect(bedrock).toMatchObject({
+			on: true,
+			keySource: "AWS_ACCESS_KEY_ID in the environment",
+		});
+		expect(bedrock.credentials()).toEqual({
+			of: "signing-keys",
+			service: "bedrock",
+			region: "eu-central-1",
+			accessKeyId: "AKIDEXAMPLE",
+			secretAccessKey: key,
+			sessionToken: "session-token",
+		});
+		expect(inspect(bedrock, { depth: 9, showHidden: true })).not.toContain(key);
+	});
+
+	it("prefers a key of its own, which is the owner's word already", () => {
+		const said = { ...keys, AWS_BEARER_TOKEN_BEDROCK: "bedrock-key" };
+		for (const configured of [{}, { bedrock: {} }]) {
+			const bedrock = found("bedrock", said, configured);
+			expect(bedrock).toMatchObject({ on: true });
+			expect(bedrock.key()).toBe("bedrock-key");
+			expect(bedrock.credentials()).toBeUndefined();
+		}
+	});
+
+	it("says what lacks where it is named and there are none", () => {
+		expect(found("bedrock", {}, { bedrock: {} }).whyNot).toBe(
+			"set AWS_BEARER_TOKEN_BEDROCK or vendors.bedrock.key in config.yaml, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; and set AWS_REGION or AWS_DEFAULT_REGION or vendors.bedrock.parameters.region in config.yaml",
+		);
+		expect(found("vertex").whyNot).toContain("vendors.vertex.key");
+	});
+
+	it("knows where a login of this machine is looked for", () => {
+		const parameters = { project: "my-project", location: "eu" };
+		const at = (environment: Readonly<Record<string, string>>) =>
+			found("vertex", environment, { vertex: { parameters } }).credentials();
+		const scope = "https://www.googleapis.com/auth/cloud-platform";
+		const usualFile =
+			"/home/ada/.config/gcloud/application_default_credentials.json";
+		expect(at({ HOME: "/home/ada" })).toEqual({
+			of: "login",
+			scope,
+			usualFile,
+			metadataHost: "metadata.google.internal",
+		});
+		expect(
+			at({
+				HOME: "/home/ada",
+				GOOGLE_APPLICATION_CREDENTIALS: "/etc/key.json",
+			}),
+		).toMatchObject({ file: "/etc/key.json" });
 	});
 });
 

@@ -1,6 +1,13 @@
-import type { Quirks, Vendor } from "../../ports/vendor.ts";
+import { join } from "node:path";
+import type {
+	Quirks,
+	Vendor,
+	VendorAuth,
+	VendorCredentials,
+} from "../../ports/vendor.ts";
 import { vendors } from "./all.ts";
 import { baseAddress } from "./base-address.ts";
+import { fill, findParameters, parametersIn } from "./parameters.ts";
 
 /** What the owner may say of a vendor. */
 export interface VendorSettings {
@@ -9,6 +16,8 @@ export interface VendorSettings {
 	readonly key?: string;
 	/** Instead of the address we know. Without a path, the path we know stays. */
 	readonly base?: string;
+	/** What stands in the places of the addresses we know: `{ region: "eu-central-1" }`. */
+	readonly parameters?: Readonly<Record<string, string>>;
 	/** Makes this a vendor of the owner's own: how it speaks. Needs `base`. */
 	readonly protocol?: string;
 	readonly auth?: Vendor["auth"];
@@ -30,7 +39,30 @@ export interface FoundVendor {
 	readonly whyNot?: string;
 	/** The key itself: for the request to this vendor, and nowhere else. */
 	key(): string | undefined;
+	/** The machine's own credentials, where they stand in for a key: as secret. */
+	credentials(): Credentials | undefined;
 }
+
+/** What signs requests, or where a login is that gives tokens. */
+export type Credentials =
+	| {
+			readonly of: "signing-keys";
+			readonly service: string;
+			readonly region: string;
+			readonly accessKeyId: string;
+			readonly secretAccessKey: string;
+			readonly sessionToken?: string;
+	  }
+	| {
+			readonly of: "login";
+			readonly scope: string;
+			/** A file that must be there. */
+			readonly file?: string;
+			/** Without `file`: one that may be there. */
+			readonly usualFile?: string;
+			/** Without either: who gives tokens to what runs on the vendor's own machines. */
+			readonly metadataHost: string;
+	  };
 
 /**
  * Which vendors are on, and why the others are not: the rows in their order, then the owner's own.
@@ -71,16 +103,22 @@ export function customVendor(
 			auth === "none"
 				? []
 				: [`${id.toUpperCase().replaceAll("-", "_")}_API_KEY`],
-		auth: auth ?? (protocol === "anthropic-messages" ? "x-api-key" : "bearer"),
+		auth: auth ?? usualAuth[protocol ?? ""] ?? "bearer",
 		...(local ? { local } : {}),
 		...(quirks ? { quirks } : {}),
 		source: "config.yaml",
 	};
 }
 
+/** How a protocol's own clients send a key, where not as a bearer token. */
+const usualAuth: Readonly<Record<string, VendorAuth>> = {
+	"anthropic-messages": "x-api-key",
+	"google-generate": "x-goog-api-key",
+};
+
 function find(
 	row: Vendor,
-	environment: Readonly<Record<string, string | undefined>>,
+	environment: Environment,
 	settings: VendorSettings | undefined,
 ): FoundVendor {
 	const inConfig = `vendors.${row.id}`;
@@ -89,13 +127,21 @@ function find(
 		on: false,
 		whyNot,
 		key: () => undefined,
+		credentials: () => undefined,
 	});
 
 	const fromEnvironment =
 		row.baseName === undefined ? undefined : environment[row.baseName]?.trim();
 	const override = settings?.base ?? (fromEnvironment || undefined);
-	const placed =
-		override === undefined ? row.bases : placeAt(row.bases, override);
+	const parameters = findParameters(row, environment, settings?.parameters);
+	if (parameters.problem !== undefined) return off(parameters.problem);
+	const known = Object.fromEntries(
+		Object.entries(row.bases).map(([protocol, base]) => [
+			protocol,
+			fill(base, parameters.values),
+		]),
+	);
+	const placed = override === undefined ? known : placeAt(known, override);
 	const bases: Record<string, string> = {};
 	for (const [protocol, base] of Object.entries(placed)) {
 		// A row's own addresses are known to be right, and one of them is of no network at all.
@@ -114,7 +160,10 @@ function find(
 			});
 		}
 	}
-	const vendor: Vendor = { ...row, bases };
+	const needed = neededParameters(row, override !== undefined);
+	const missing = parameters.missing.filter((name) => needed.has(name));
+	// An address with places in it is shown as it stands in the row.
+	const vendor: Vendor = missing.length > 0 ? row : { ...row, bases };
 
 	if (settings?.enabled === false)
 		return off(`${inConfig}.enabled is false in config.yaml`, vendor);
@@ -138,23 +187,105 @@ function find(
 	const found =
 		row.auth === "none" ? undefined : findKey(row, environment, settings);
 	if (found && "problem" in found) return off(found.problem, vendor);
+	const keyless = row.auth === "none" || row.local === true;
+	// Credentials that a machine holds for other things too are no word of the owner's.
+	const held =
+		found || !row.credentials || settings === undefined
+			? undefined
+			: findCredentials(row.credentials, environment, parameters.values);
+	const wants = [
+		...(found || held || keyless ? [] : [wantedKey(row, settings)]),
+		...missing.map((name) =>
+			[
+				...(row.parameters?.[name]?.names ?? []),
+				`${inConfig}.parameters.${name} in config.yaml`,
+			].join(" or "),
+		),
+	];
+	if (wants.length > 0) return off(`set ${wants.join("; and set ")}`, vendor);
+	const on = { on: true, key: () => undefined, credentials: () => undefined };
 	if (found)
-		return { vendor, on: true, keySource: found.source, key: () => found.key };
-	if (row.auth === "none" || row.local)
+		return { ...on, vendor, keySource: found.source, key: () => found.key };
+	if (held)
 		return {
-			vendor: { ...vendor, auth: "none" },
-			on: true,
-			key: () => undefined,
+			...on,
+			vendor,
+			keySource: held.source,
+			credentials: () => held.credentials,
 		};
-	return off(
-		`set ${[...row.keyNames, `${inConfig}.key in config.yaml`].join(" or ")}`,
-		vendor,
+	return { ...on, vendor: { ...vendor, auth: "none" } };
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** With an address of the owner's own, only what stands in paths, and what requests are signed for. */
+function neededParameters(row: Vendor, moved: boolean): ReadonlySet<string> {
+	const texts = Object.values(row.bases).map((base) =>
+		moved ? base.replace(/^\w+:\/\/[^/]*/, "") : base,
 	);
+	const needed = new Set(texts.flatMap((text) => parametersIn(text, row)));
+	if (row.credentials?.of === "signing-keys") needed.add("region");
+	return needed;
+}
+
+/** What turns a vendor without a key on. */
+function wantedKey(row: Vendor, settings: VendorSettings | undefined): string {
+	const key = [...row.keyNames, `vendors.${row.id}.key in config.yaml`].join(
+		" or ",
+	);
+	if (!row.credentials) return key;
+	if (settings === undefined)
+		return `${key}, or vendors.${row.id}.enabled: true in config.yaml to use this machine's own credentials`;
+	return `${key}, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;
+}
+
+function findCredentials(
+	wanted: VendorCredentials,
+	environment: Environment,
+	{ region = "" }: Readonly<Record<string, string>>,
+): { readonly credentials: Credentials; readonly source: string } | undefined {
+	const said = (name: string) => environment[name]?.trim() || undefined;
+	if (wanted.of === "signing-keys") {
+		const accessKeyId = said("AWS_ACCESS_KEY_ID");
+		const secretAccessKey = said("AWS_SECRET_ACCESS_KEY");
+		const sessionToken = said("AWS_SESSION_TOKEN");
+		if (accessKeyId === undefined || secretAccessKey === undefined)
+			return undefined;
+		return {
+			credentials: {
+				...wanted,
+				region,
+				accessKeyId,
+				secretAccessKey,
+				...(sessionToken !== undefined && { sessionToken }),
+			},
+			source: "AWS_ACCESS_KEY_ID in the environment",
+		};
+	}
+	const file = said("GOOGLE_APPLICATION_CREDENTIALS");
+	const home = said("HOME") ?? said("USERPROFILE");
+	const folder =
+		said("CLOUDSDK_CONFIG") ??
+		(home === undefined ? undefined : join(home, ".config", "gcloud"));
+	return {
+		credentials: {
+			...wanted,
+			...(file !== undefined && { file }),
+			...(folder !== undefined && {
+				usualFile: join(folder, "application_default_credentials.json"),
+			}),
+			metadataHost: said("GCE_METADATA_HOST") ?? "metadata.google.internal",
+		},
+		source:
+			file === undefined
+				? "this machine's own login"
+				: "GOOGLE_APPLICATION_CREDENTIALS in the environment",
+	};
 }
 
 function findKey(
 	row: Vendor,
-	environment: Readonly<Record<string, string | undefined>>,
+	environment: Environment,
 	settings: VendorSettings | undefined,
 ):
 	| { readonly key: string; readonly source: string }

@@ -450,6 +450,62 @@ function describe(
 		);
 
 	program
+		.command("connect")
+		.description("make a tool use this gateway, with a key of its own")
+		.argument(
+			"[tool]",
+			"claude-code, codex, gemini-cli, opencode, cursor, or env for others",
+		)
+		.option("--list", "what is connected, and whether a real call works")
+		.option("--print", "print what belongs in its files; write nothing there")
+		.option("--project", "for the project in this folder alone")
+		.option(
+			"-m, --model <name>",
+			"what it shall ask for: vendor/model, or an alias of yours",
+			readModel,
+		)
+		.option("--account <id>", "who pays (default: config.yaml, else main)")
+		.option(
+			"--url <address>",
+			"where it reaches the gateway (default: where that listens)",
+			readAddress,
+		)
+		.option("--new-key", "give its key a new text; the old one ends")
+		.addHelpText(
+			"after",
+			examples(
+				"dos connect claude-code",
+				"dos connect codex --model openai/gpt-5.6",
+				"dos connect opencode --project --model fast",
+				'eval "$(dos connect env)"',
+				"dos connect --list",
+			),
+		)
+		.action(
+			run(async (session, tool, options) =>
+				(await import("./commands/connect.ts")).connect(session, tool, options),
+			),
+		);
+	program
+		.command("disconnect")
+		.description("put a tool's files back as they were, and end its key")
+		.argument("<tool>", "as it was connected")
+		.option("--project", "for the project in this folder alone")
+		.addHelpText(
+			"after",
+			examples("dos disconnect codex", "dos disconnect opencode --project"),
+		)
+		.action(
+			run(async (session, tool, options) =>
+				(await import("./commands/connect.ts")).disconnect(
+					session,
+					tool,
+					options,
+				),
+			),
+		);
+
+	program
 		.command("vendors")
 		.description("which vendors are on, and why the others are not")
 		.addHelpText("after", examples("dos vendors", "dos vendors --json"))
@@ -583,6 +639,78 @@ function describe(
 		);
 
 	program
+		.command("backup")
+		.description(
+			"write the log into a folder, only what is new the next time; while all runs",
+		)
+		.argument("<folder>", "made where there is none")
+		.addHelpText(
+			"after",
+			examples("dos backup /mnt/safe/dos", "dos backup /mnt/safe/dos --json"),
+		)
+		.action(
+			run(async (session, folder) =>
+				(await import("./commands/backup.ts")).backup(session, folder),
+			),
+		);
+	program
+		.command("restore")
+		.description("read a backup into an empty home or database")
+		.argument("<folder>", "as dos backup wrote it")
+		.option(
+			"--to-position <count>",
+			"only the log's first so many events",
+			readPosition,
+		)
+		.option(
+			"--to-time <time>",
+			"only what was there at this date or time (UTC), or so long ago",
+			readMoment,
+		)
+		.option("--check", "read and verify all of it, and write nothing")
+		.option("--trust <keys...>", "only if signed by one of these verifier keys")
+		.addHelpText(
+			"after",
+			examples(
+				"dos restore /mnt/safe/dos --home ~/restored",
+				"dos restore /mnt/safe/dos --check",
+				'dos restore /mnt/safe/dos --to-time "2026-06-01 14:30" --home ~/before',
+			),
+		)
+		.action(
+			run(async (session, folder, options) =>
+				(await import("./commands/restore.ts")).restore(
+					session,
+					folder,
+					options,
+				),
+			),
+		);
+	program
+		.command("migrate")
+		.description("copy the log to another storage, and prove it the same there")
+		.requiredOption(
+			"--to <place>",
+			"postgres://…, sqlite:<file>, or env:<variable> that holds one",
+		)
+		.option(
+			"--trust <keys...>",
+			"verifier keys of others who signed checkpoints",
+		)
+		.addHelpText(
+			"after",
+			examples(
+				"dos migrate --to env:DOS_TARGET",
+				"dos migrate --to sqlite:/srv/dos/dos.db",
+			),
+		)
+		.action(
+			run(async (session, options) =>
+				(await import("./commands/migrate.ts")).migrate(session, options),
+			),
+		);
+
+	program
 		.command("doctor")
 		.description("what is wrong here, and how to mend it")
 		.addHelpText("after", examples("dos doctor", "dos doctor --json"))
@@ -697,7 +825,34 @@ function readInteger(text: string, least: number, most: number): number {
 }
 const readPort = (text: string) => readInteger(text, 0, 65_535);
 const readCount = (text: string) => readInteger(text, 0, 999_999_999);
+const readPosition = (text: string) => {
+	const position = /^\d{1,15}$/.test(text) ? Number(text) : 0;
+	if (position > 0) return position;
+	throw new InvalidArgumentError("Write a position: a whole number from 1.");
+};
 const readPositive = (text: string) => readInteger(text, 1, 999_999_999);
+
+/** Names as vendors give them, without what a file or a shell would take for its own. */
+function readModel(text: string): string {
+	if (/^[\p{L}\p{N}._:/@+~[\]-]{1,200}$/u.test(text)) return text;
+	throw new InvalidArgumentError(
+		'Write vendor/model, such as "openai/gpt-4o-mini", or an alias of yours.',
+	);
+}
+
+/** The origin of an address. */
+function readAddress(text: string): string {
+	const url = URL.canParse(text) ? new URL(text) : undefined;
+	const plain =
+		url !== undefined &&
+		/^https?:$/.test(url.protocol) &&
+		url.hostname !== "" &&
+		text.replace(/\/$/, "").toLowerCase() === url.origin;
+	if (plain) return url.origin;
+	throw new InvalidArgumentError(
+		'Write where the gateway is, without a path: "https://dos.example.com".',
+	);
+}
 
 function readList(text: string): readonly string[] {
 	const list = text.split(",").map((one) => one.trim());

@@ -7,19 +7,26 @@ import {
 	type Substrates,
 	toldToClient,
 } from "../../contexts/gateway/index.ts";
-import { Fault, type Outcome, type Refusal } from "../../kernel/outcome.ts";
+import {
+	accept,
+	Fault,
+	type Outcome,
+	type Refusal,
+} from "../../kernel/outcome.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type {
 	HttpHandler,
 	HttpRequest,
 	HttpResponse,
 } from "../../ports/http-server.ts";
-import type { WireOperation, WireProtocol } from "../../ports/wire-protocol.ts";
+import type { WireProtocol, WireState } from "../../ports/wire-protocol.ts";
+import { openCallPaths } from "./call-paths.ts";
 
 /**
  * What Studio answers over HTTP. Models are called on each protocol's own paths; everything else is ours:
  *
- * - `GET /v1/models`: what can be called, in the shape of the asking client's protocol.
+ * - `GET /v1/models[/{id}]`, `GET /v1beta/models[/{id}]`: what can be called, in the shape of the asking client's protocol.
+ * - `GET`, `DELETE /v1/responses/{id}` and `GET /v1/responses/{id}/input_items`: answers that were stored.
  * - `POST /v1/quote[?for=/v1/messages]`: the body of a call; what it would cost, at most and usually.
  * - `GET /v1/receipts/{call}`: what a call cost and why.
  * - `GET /v1/account`: balance, holds in flight, caps.
@@ -43,23 +50,24 @@ export function openRoutes(options: {
 	readonly onFault: (fault: unknown) => void;
 }): HttpHandler {
 	const { gateway, substrates, protocols, clock, hosts } = options;
-	const calls = new Map<
-		string,
-		{ wire: WireProtocol; operation: WireOperation }
-	>();
-	for (const wire of protocols)
-		for (const operation of wire.operations)
-			calls.set(operation.path, { wire, operation });
+	const calls = openCallPaths(protocols);
 
-	const reads: Readonly<
-		Record<string, (exchange: Exchange) => void | Promise<void>>
-	> = {
+	const reads: Readonly<Record<string, Action>> = {
 		"/v1/models": models,
+		"/v1beta/models": models,
 		"/v1/account": account,
 		"/healthz": health,
 		"/metrics": metrics,
 		"/": welcome,
 	};
+
+	const resources: readonly (readonly [string, (rest: string) => Resource])[] =
+		[
+			["/v1/receipts/", (call) => ({ read: (on) => showReceipt(on, call) })],
+			[responses, stored],
+			["/v1/models/", (id) => ({ read: (on) => model(on, id) })],
+			[`${beta}models/`, (id) => ({ read: (on) => model(on, id) })],
+		];
 
 	return (request, response) => {
 		const host = hostOf(request.header("host"));
@@ -74,10 +82,16 @@ export function openRoutes(options: {
 			);
 		}
 		const { path, method } = request;
-		const call = calls.get(path);
+		const call = calls.find(path);
 		if (call) {
 			if (method === "POST")
-				return gateway.serve(call.wire, call.operation, request, response);
+				return gateway.serve(
+					call.wire,
+					call.operation,
+					request,
+					response,
+					call.parameters,
+				);
 			return respond(call.wire, response, notAllowed("POST"), {
 				allow: "POST",
 			});
@@ -97,11 +111,8 @@ export function openRoutes(options: {
 				return respond(wire, response, notAllowed("POST"), { allow: "POST" });
 			return quote(exchange);
 		}
-		const receipt = path.startsWith("/v1/receipts/")
-			? path.slice("/v1/receipts/".length)
-			: undefined;
-		const read = Object.hasOwn(reads, path) ? reads[path] : undefined;
-		if (receipt === undefined && !read) {
+		const found = resource(path);
+		if (!found) {
 			return respond(
 				wire,
 				response,
@@ -111,18 +122,29 @@ export function openRoutes(options: {
 				),
 			);
 		}
-		if (method !== "GET" && method !== "HEAD")
-			return respond(wire, response, notAllowed("GET"), { allow: "GET" });
-		return receipt === undefined
-			? read?.(exchange)
-			: showReceipt(exchange, receipt);
+		const { read, remove } = found;
+		if (remove && method === "DELETE") return remove(exchange);
+		if (method === "GET" || method === "HEAD") return read(exchange);
+		const allowed = remove ? "GET, DELETE" : "GET";
+		return respond(wire, response, notAllowed(allowed), { allow: allowed });
 	}
 
-	function admitted({ request, wire }: Exchange): Promise<Outcome<Caller>> {
+	/** What can be read, and perhaps removed, at a path. */
+	function resource(path: string): Resource | undefined {
+		if (Object.hasOwn(reads, path)) return { read: reads[path] as Action };
+		for (const [before, find] of resources) {
+			if (!path.startsWith(before) || path.length === before.length) continue;
+			const rest = decoded(path.slice(before.length));
+			return rest === undefined ? undefined : find(rest);
+		}
+		return undefined;
+	}
+
+	function admitted(exchange: Exchange): Promise<Outcome<Caller>> {
 		return gateway.access.admit(
-			wire.clientKey((name) => request.header(name)),
+			keyOf(exchange),
 			"read",
-			request.remote,
+			exchange.request.remote,
 		);
 	}
 
@@ -143,6 +165,86 @@ export function openRoutes(options: {
 			"application/json",
 			exchange.wire.models(substrates.list()),
 		);
+	}
+
+	async function model(exchange: Exchange, id: string): Promise<void> {
+		const caller = await admitted(exchange);
+		if (!caller.ok)
+			return respond(exchange.wire, exchange.response, caller.error);
+		const entry = substrates.list().find((each) => each.id === id);
+		if (!entry)
+			return respond(
+				exchange.wire,
+				exchange.response,
+				refusal(
+					"model/unknown",
+					`There is no model "${id.slice(0, 100)}" in the list at /v1/models.`,
+				),
+			);
+		sendBytes(
+			exchange.response,
+			200,
+			"application/json",
+			exchange.wire.model(entry),
+		);
+	}
+
+	/** A stored answer of the protocol that keeps some, and the input that it answered. */
+	function stored(rest: string): Resource {
+		const state = protocols.find((wire) => wire.state)?.state as WireState;
+		const items = rest.endsWith("/input_items");
+		const id = items ? rest.slice(0, -"/input_items".length) : rest;
+
+		async function answerOf(account: string): Promise<Outcome<Uint8Array>> {
+			const turn = await gateway.turns.find(account, id);
+			return turn.ok ? accept(state.show(turn.value)) : turn;
+		}
+
+		async function inputOf(
+			account: string,
+			query: string,
+		): Promise<Outcome<Uint8Array>> {
+			const chain = await gateway.turns.chain(account, id);
+			return chain.ok ? state.showInput(chain.value, query) : chain;
+		}
+
+		return {
+			async read(exchange) {
+				await options.refresh();
+				const caller = await admitted(exchange);
+				if (!caller.ok)
+					return respond(exchange.wire, exchange.response, caller.error);
+				const account = caller.value.account.id;
+				const body = items
+					? await inputOf(account, exchange.request.query)
+					: await answerOf(account);
+				if (!body.ok)
+					return respond(exchange.wire, exchange.response, body.error);
+				sendBytes(exchange.response, 200, "application/json", body.value);
+			},
+			...(!items && {
+				async remove(exchange: Exchange) {
+					await options.refresh();
+					const caller = await gateway.access.admit(
+						keyOf(exchange),
+						"call",
+						exchange.request.remote,
+					);
+					if (!caller.ok)
+						return respond(exchange.wire, exchange.response, caller.error);
+					const { account, key } = caller.value;
+					const forgotten = await gateway.turns.forget(account.id, key.id, id);
+					if (!forgotten.ok)
+						return respond(exchange.wire, exchange.response, forgotten.error);
+					sendBytes(
+						exchange.response,
+						200,
+						"application/json",
+						state.deleted(id),
+					);
+				},
+			}),
+		};
 	}
 
 	async function account(exchange: Exchange): Promise<void> {
@@ -175,20 +277,29 @@ export function openRoutes(options: {
 		if (!caller.ok) return respond(shape, response, caller.error);
 		const path =
 			new URLSearchParams(request.query).get("for") ?? "/v1/chat/completions";
-		const call = calls.get(path);
+		const call = calls.find(path);
 		if (!call) {
 			return respond(
 				shape,
 				response,
 				refusal(
 					"request/invalid",
-					`?for= names the path of a call: one of ${[...calls.keys()].join(", ")}.`,
+					`?for= names the path of a call: one of ${calls.paths.join(", ")}.`,
 				),
 			);
 		}
-		const read = call.wire.read(call.operation.id, await request.body());
+		const read = call.wire.read(call.operation.id, await request.body(), {
+			parameters: call.parameters,
+			query: "",
+			header: (name) => request.header(name),
+		});
 		if (!read.ok) return respond(shape, response, read.error);
-		const quoted = gateway.quote(read.value, call.wire.id, caller.value);
+		const quoted = gateway.quote(
+			read.value,
+			call.wire.id,
+			call.operation.means,
+			caller.value,
+		);
 		if (!quoted.ok) return respond(shape, response, quoted.error);
 		sendJson(response, 200, quoted.value);
 	}
@@ -221,9 +332,11 @@ export function openRoutes(options: {
 		sendJson(response, 200, {
 			name: "DuranteOS",
 			version: options.version,
-			calls: [...calls.keys()],
+			calls: calls.paths,
 			also: [
 				"/v1/models",
+				"/v1/models/{id}",
+				"/v1/responses/{id}",
 				"/v1/quote",
 				"/v1/receipts/{call}",
 				"/v1/account",
@@ -233,22 +346,52 @@ export function openRoutes(options: {
 		});
 	}
 
+	/** The protocol that alone has operations under a path. */
+	function protocolOf(path: string): WireProtocol | undefined {
+		return protocols.find(({ operations }) =>
+			operations.some((one) => `${one.path}/`.startsWith(path)),
+		);
+	}
+
 	/** The protocol in whose shape an answer of ours goes out. */
 	function shapeOf(request: HttpRequest): WireProtocol {
+		const { path } = request;
 		return (
-			protocols.find((wire) =>
-				wire.operations.some(({ path }) => path === request.path),
-			) ??
+			calls.find(path)?.wire ??
+			(path.startsWith(beta) ? protocolOf(beta) : undefined) ??
+			(path.startsWith(responses) ? protocolOf(responses) : undefined) ??
 			protocols.find((wire) => wire.speaks((name) => request.header(name))) ??
 			protocols[0]
 		);
 	}
 }
 
+type Action = (exchange: Exchange) => void | Promise<void>;
+
+interface Resource {
+	readonly read: Action;
+	readonly remove?: Action;
+}
+
 interface Exchange {
 	readonly request: HttpRequest;
 	readonly response: HttpResponse;
 	readonly wire: WireProtocol;
+}
+
+const beta = "/v1beta/";
+const responses = "/v1/responses/";
+
+function keyOf({ request, wire }: Exchange): string | undefined {
+	return wire.clientKey((name) => request.header(name), request.query);
+}
+
+function decoded(text: string): string | undefined {
+	try {
+		return decodeURIComponent(text);
+	} catch {
+		return undefined;
+	}
 }
 
 function refusal(code: string, message: string): Refusal {

@@ -6,12 +6,12 @@ import {
 	manualClock,
 } from "../../adapters/runtime/manual-clock.ts";
 import type { EventLog } from "../../ports/event-log.ts";
-import { type CreditsCommand, credits } from "../credits/index.ts";
+import type { CreditsCommand } from "../credits/index.ts";
 import { type Head, openHead } from "../log/index.ts";
 import { type Access, openAccess } from "./access.ts";
+import { ledgerDeciders } from "./deciders.ts";
 import { keyCommand } from "./gateway.testing.ts";
 import type { LedgerDeciders } from "./model.ts";
-import { sizing } from "./sizing.ts";
 
 let clock: ManualClock;
 let log: EventLog;
@@ -22,7 +22,7 @@ let tips: number;
 const newHead = () =>
 	openHead<LedgerDeciders>({
 		log,
-		deciders: { credits, sizing },
+		deciders: ledgerDeciders,
 		clock,
 		digest: nodeDigest,
 	});

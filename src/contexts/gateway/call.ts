@@ -2,9 +2,9 @@ import { Fault, type Refusal } from "../../kernel/outcome.ts";
 import type { KeptAnswer } from "../../ports/answer-store.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
 import type { WireOperation, WireProtocol } from "../../ports/wire-protocol.ts";
-import { admit, type Prepared, prepare } from "./admission.ts";
+import { admit, type Counted, type Prepared, prepare } from "./admission.ts";
 import { describeFault, isStorage, toldToClient } from "./faults.ts";
-import { type Flight, fly } from "./flight.ts";
+import { type Flight, fly, inHeader } from "./flight.ts";
 import { respond } from "./respond.ts";
 import type { CallTools } from "./tools.ts";
 import { stopping } from "./vendor-refusals.ts";
@@ -14,12 +14,13 @@ export interface Calls {
 	inFlight(): number;
 	/** Whether a call is carried out here, from before its hold until its resolution is in the log. */
 	carries(call: string): boolean;
-	/** Answers one request of a client to a model. Never rejects. */
+	/** Answers one request of a client to a model; `parameters` are what stands in the places of the operation's path. Never rejects. */
 	serve(
 		wire: WireProtocol,
 		operation: WireOperation,
 		request: HttpRequest,
 		response: HttpResponse,
+		parameters?: Readonly<Record<string, string>>,
 	): Promise<void>;
 	/** Takes no more calls and aborts those under way; what was delivered is paid. Resolves when each is resolved. */
 	stop(): Promise<void>;
@@ -65,6 +66,7 @@ export function openCalls(tools: CallTools): Calls {
 		operation: WireOperation,
 		request: HttpRequest,
 		response: HttpResponse,
+		parameters: Readonly<Record<string, string>> = nothing,
 	): Promise<void> {
 		const exchange: Exchange = {
 			wire,
@@ -82,8 +84,17 @@ export function openCalls(tools: CallTools): Calls {
 			exchange.carried.flight?.clientGone();
 		});
 		try {
-			const prepared = await prepare(tools, wire, operation, request, call);
+			const prepared = await prepare(
+				tools,
+				wire,
+				operation,
+				request,
+				parameters,
+				call,
+			);
 			if (!prepared.ok) return answerRefusal(exchange, prepared.error);
+			if ("counted" in prepared.value)
+				return answerCounted(response, prepared.value);
 			carried.set(call, exchange.carried);
 			exchange.carried.done = carryOut(exchange, prepared.value);
 			await exchange.carried.done;
@@ -156,6 +167,19 @@ export function openCalls(tools: CallTools): Calls {
 		response.end(body);
 	}
 
+	function answerCounted(
+		response: HttpResponse,
+		{ substrate, counted }: Counted,
+	): void {
+		response.head(200, {
+			"content-type": "application/json",
+			"content-length": String(counted.byteLength),
+			"x-dos-substrate": inHeader(substrate.id),
+			"x-dos-warnings": "changed tokens",
+		});
+		response.end(counted);
+	}
+
 	function answerRefusal(
 		{ wire, response, call }: Exchange,
 		refusal: Refusal,
@@ -185,6 +209,8 @@ export function openCalls(tools: CallTools): Calls {
 		},
 	};
 }
+
+const nothing = {};
 
 const clientLeft: Refusal = {
 	code: "request/cancelled",

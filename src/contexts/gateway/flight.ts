@@ -1,10 +1,13 @@
 import type { Outcome, Refusal } from "../../kernel/outcome.ts";
+import type { Passage } from "../../ports/crossing.ts";
 import type { UpstreamCall, UpstreamSink } from "../../ports/http-client.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
+import type { Warning } from "../../ports/translator.ts";
 import type {
 	Forwarded,
 	Meter,
 	Metered,
+	TurnWatch,
 	WireOperation,
 	WireProtocol,
 } from "../../ports/wire-protocol.ts";
@@ -20,6 +23,7 @@ import { costOfCall } from "./settlement.ts";
 import type { CallTools } from "./tools.ts";
 import {
 	brokeOff,
+	keyMissing,
 	mentions,
 	refusalOfVendor,
 	stopping,
@@ -43,6 +47,9 @@ const plainBytes = 1024 * 1024;
 /** Bytes of a vendor's error that are passed on. */
 const errorBytes = 64 * 1024;
 
+/** Warnings named in a header; all of them stand on the receipt. */
+const mostShown = 20;
+
 const passedBack = ["request-id", "x-request-id", "retry-after"];
 
 /** Sends a call whose hold is durable. Whatever happens then, it is resolved once, the vendor is let go and the answer ends. */
@@ -56,18 +63,18 @@ export function fly(
 	started: number,
 ): Flight {
 	const { clock, metrics } = tools;
-	const { asked, substrate, sheet, size, outputLimit, command } = admitted;
+	const { asked, substrate, passage, sheet, size, outputLimit, command } =
+		admitted;
 	const { call } = command;
 	const { vendor } = substrate;
-	const forwarded: Forwarded = wire.forward(asked, {
-		model: substrate.model,
-		outputLimit,
-		quirks: vendor.quirks,
-	});
+	const forwarded: Forwarded = passage.forward(outputLimit);
+	const warned = passage.warnings.map(({ message }) => message);
 	const sentLimit = outputLimit ?? asked.outputLimit;
 	const kept: Body | undefined = admitted.retry
 		? openBody(answerBytes)
 		: undefined;
+	/** Sees the answer that later requests may go on from. */
+	let turn: TurnWatch | undefined;
 	let upstream: UpstreamCall | undefined;
 	let attempts = 0;
 	let status = 0;
@@ -93,6 +100,7 @@ export function fly(
 			const contentType = fitting(header("content-type")) ?? "application/json";
 			headers = {
 				"content-type": contentType,
+				...warningsHeader(passage.warnings),
 				"x-dos-call-id": call,
 				"x-dos-substrate": inHeader(substrate.id),
 			};
@@ -106,10 +114,13 @@ export function fly(
 				vendorError = openBody(errorBytes);
 				return;
 			}
-			meter = wire.meter(asked, forwarded, code, contentType);
-			streaming = contentType.toLowerCase().startsWith("text/event-stream");
-			if (streaming) {
-				headers["cache-control"] = "no-cache";
+			const answer = passage.answer(forwarded, code, contentType);
+			({ meter, streaming } = answer);
+			headers["content-type"] = answer.contentType;
+			turn =
+				admitted.turn && wire.state?.watch(admitted.turn, answer.contentType);
+			if (streaming || meter.flows) {
+				if (streaming) headers["cache-control"] = "no-cache";
 				headers["x-dos-held"] = String(admitted.held);
 				start();
 			} else {
@@ -166,15 +177,51 @@ export function fly(
 
 	function send(): void {
 		attempts++;
-		upstream = tools.client.send(
-			{
-				method: operation.method,
-				url: vendor.bases[wire.id] + operation.upstreamPath,
-				headers: upstreamHeaders(operation, request, vendor.headers),
-				body: forwarded.body,
-				timeouts: tools.timeouts,
+		const { protocol } = substrate;
+		const { method } = operation;
+		const url = vendor.bases[protocol] + (forwarded.path ?? passage.path);
+		const headers = upstreamHeaders(passage, forwarded, request);
+		const transmit = (key: Readonly<Record<string, string>>): void => {
+			upstream = tools.client.send(
+				{
+					method,
+					url,
+					headers: { ...headers, ...key },
+					get body() {
+						return forwarded.body;
+					},
+					pieces: forwarded.pieces,
+					timeouts: tools.timeouts,
+				},
+				guardedSink(sink, failInside),
+			);
+		};
+		const key = vendor.authorize({
+			protocol,
+			method,
+			url,
+			headers,
+			get body() {
+				return forwarded.body;
 			},
-			guardedSink(sink, failInside),
+		});
+		if (!(key instanceof Promise)) {
+			transmit(key);
+			return;
+		}
+		key.then(
+			(fetched) => {
+				if (!concluded) guarded(() => transmit(fetched), failInside);
+			},
+			(fault: unknown) => guarded(() => notAuthorized(fault), failInside),
+		);
+	}
+
+	/** The vendor's key could not be had: nothing was sent. */
+	function notAuthorized(fault: unknown): void {
+		tools.report(`${substrate.id}: ${describeFault(fault)}`);
+		release("not-sent", ["No key for the vendor could be had."], (charged) =>
+			endBroken(keyMissing(substrate), charged),
 		);
 	}
 
@@ -186,6 +233,7 @@ export function fly(
 	function deliver(chunk: Uint8Array): void {
 		passedBytes += chunk.byteLength;
 		kept?.add(chunk);
+		turn?.push(chunk);
 		if (gathered) {
 			if (gathered.add(chunk)) return;
 			// Too large to wait for: it flows from here on, and its cost is on the receipt.
@@ -206,12 +254,12 @@ export function fly(
 			status < 600 &&
 			!body.overflowed &&
 			headers["content-type"]?.includes("json") &&
-			!mentions(bytes, Object.values(vendor.headers));
+			!mentions(bytes, vendor.secrets());
 		const own =
 			about ?? (passable ? undefined : vendorFailed(status, substrate));
 		release("vendor-error", [`The vendor answered ${status}.`], (charged) => {
 			if (own) endBroken(own, charged);
-			else endPlain(bytes, charged);
+			else endPlain(passage.vendorError(status, bytes), charged);
 		});
 	}
 
@@ -239,7 +287,7 @@ export function fly(
 	/** The client or the owner ended it: the vendor is told, and what was delivered is paid. */
 	function breakOff(ending: "client-gone" | "stopped"): void {
 		if (concluded) return;
-		const unsent = upstream?.unsent === true;
+		const unsent = upstream === undefined || upstream.unsent === true;
 		upstream?.abort();
 		const answer = (charged: number | undefined): void =>
 			ending === "stopped" ? endBroken(stopping, charged) : response.abort();
@@ -292,7 +340,12 @@ export function fly(
 				type: "settle",
 				call,
 				...settlement,
-				notes: [...settlement.notes, ...notes],
+				notes: [
+					...settlement.notes,
+					...notes,
+					...warned,
+					...(metered?.warnings ?? []),
+				],
 				ending,
 				sheet: sheet.id,
 				inputBytes: asked.inputBytes,
@@ -325,7 +378,10 @@ export function fly(
 	): Promise<void> {
 		if (concluded) return;
 		concluded = true;
-		if (resolution.ending === "finished") await keep();
+		if (resolution.ending === "finished") {
+			await keep();
+			if (turn) await keepTurn(turn);
+		}
 		const outcome = await tools.resolutions.record(resolution);
 		try {
 			measure(resolution.ending, outcome);
@@ -352,6 +408,20 @@ export function fly(
 		}
 	}
 
+	async function keepTurn(watch: TurnWatch): Promise<void> {
+		try {
+			const kept = watch.finish();
+			if (!kept) return;
+			const { account, key } = command;
+			const outcome = await tools.turns.keep(kept, { account, key, call });
+			if (!outcome.ok) tools.report(`${call}: ${outcome.error.message}`);
+		} catch (fault) {
+			tools.report(
+				`The answer to ${call} could not be stored: ${describeFault(fault)}`,
+			);
+		}
+	}
+
 	/** Ends an answer that became all that it was to be. */
 	function endWhole(charged: number | undefined): void {
 		if (gathered) endPlain(gathered.whole(), charged);
@@ -370,7 +440,7 @@ export function fly(
 	/** Ends an answer that did not become whole: says why where that can still be said, else lets it be seen. */
 	function endBroken(refusal: Refusal, charged: number | undefined): void {
 		if (response.started && streaming)
-			response.end(wire.streamRefusal(refusal));
+			response.end(meter?.refuse?.(refusal) ?? wire.streamRefusal(refusal));
 		else
 			respond(wire, response, refusal, {
 				"x-dos-call-id": call,
@@ -463,19 +533,32 @@ function creditsHeader(charged: number | undefined): Record<string, string> {
 }
 
 function upstreamHeaders(
-	operation: WireOperation,
+	passage: Passage,
+	forwarded: Forwarded,
 	request: HttpRequest,
-	vendorHeaders: Readonly<Record<string, string>>,
 ): Record<string, string> {
 	const headers: Record<string, string> = {
 		"content-type": "application/json",
-		...vendorHeaders,
+		...forwarded.headers,
 	};
-	for (const name of operation.passHeaders) {
+	for (const name of passage.passHeaders) {
 		const value = request.header(name);
 		if (value !== undefined) headers[name] = value;
 	}
 	return headers;
+}
+
+/** `dropped seed, changed tools.0.parameters`: what of the request could not be carried as it was. */
+function warningsHeader(warnings: readonly Warning[]): Record<string, string> {
+	if (warnings.length === 0) return {};
+	const shown = warnings.slice(0, mostShown);
+	const rest = warnings.length - shown.length;
+	const text = shown
+		.map(({ kind, field }) => `${kind} ${field.slice(0, 100)}`)
+		.join(", ");
+	return {
+		"x-dos-warnings": inHeader(rest > 0 ? `${text}, and ${rest} more` : text),
+	};
 }
 
 /** A vendor's header value, where an answer of ours can carry it. */
@@ -486,7 +569,7 @@ function fitting(value: string | undefined): string | undefined {
 }
 
 /** A model may have any name: what a header cannot carry is percent-encoded. */
-function inHeader(name: string): string {
+export function inHeader(name: string): string {
 	return name.replace(/[^ -~]+/g, (odd) =>
 		encodeURIComponent(odd.toWellFormed()),
 	);

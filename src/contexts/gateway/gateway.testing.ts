@@ -7,6 +7,7 @@ import {
 } from "../../adapters/runtime/manual-clock.ts";
 import type { DomainEvent } from "../../kernel/event.ts";
 import { accept, Fault, refuse } from "../../kernel/outcome.ts";
+import type { Crossings } from "../../ports/crossing.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type {
 	HttpClient,
@@ -22,11 +23,11 @@ import type {
 	WireProtocol,
 	WireRequest,
 } from "../../ports/wire-protocol.ts";
-import { type CreditsCommand, credits } from "../credits/index.ts";
+import type { CreditsCommand, credits } from "../credits/index.ts";
 import { type Head, openHead } from "../log/index.ts";
+import { ledgerDeciders } from "./deciders.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
 import type { LedgerDeciders } from "./model.ts";
-import { sizing } from "./sizing.ts";
 import { openSubstrates } from "./substrates.ts";
 
 /** What the tests of this folder share: a gateway on a manual clock, between a client and a vendor that the test plays. */
@@ -63,8 +64,17 @@ export function faultyLog(log: EventLog): EventLog & { fault?: string } {
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (words: string) => new TextEncoder().encode(words);
 
-export const chat: WireOperation = {
+/** Everybody speaks the one protocol. */
+export const noCrossings: Crossings = {
+	reaches: () => false,
+	open: () => {
+		throw new Error("Nothing crosses here.");
+	},
+};
+
+export const chat: WireOperation & { readonly path: string } = {
 	id: "chat",
+	means: "generate",
 	method: "POST",
 	path: "/v1/chat",
 	upstreamPath: "/chat",
@@ -130,6 +140,7 @@ export const testWire: WireProtocol = {
 		body: bytes(JSON.stringify({ status, ...refusal })),
 	}),
 	streamRefusal: (refusal) => bytes(`\nrefused ${refusal.code}`),
+	model: () => bytes("one"),
 	models: () => bytes("[]"),
 	speaks: () => true,
 	clientKey: (header) => header("x-key"),
@@ -355,7 +366,7 @@ export async function openTestGateway(
 	const log = faultyLog(memoryEventLog());
 	const head = await openHead<LedgerDeciders>({
 		log,
-		deciders: { credits, sizing },
+		deciders: ledgerDeciders,
 		clock,
 		digest: nodeDigest,
 	});
@@ -403,14 +414,17 @@ export async function openTestGateway(
 				{
 					id: "mock",
 					bases: { test: "https://mock.test" },
-					headers: { authorization: "Bearer vendor-secret" },
+					authorize: () => ({ authorization: "Bearer vendor-secret" }),
+					secrets: () => ["Bearer vendor-secret"],
 					quirks: {},
 				},
 			],
 			off: {},
 			aliases: {},
 			prices,
+			crossings: noCrossings,
 		}),
+		crossings: noCrossings,
 		holds: { wait: options.wait ?? 0, outputCeiling: options.outputCeiling },
 		timeouts: {
 			connect: 1_000,

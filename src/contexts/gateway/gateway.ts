@@ -2,11 +2,13 @@ import type { Outcome } from "../../kernel/outcome.ts";
 import type { AnswerStore } from "../../ports/answer-store.ts";
 import type { Chance } from "../../ports/chance.ts";
 import type { Clock } from "../../ports/clock.ts";
+import type { Crossings } from "../../ports/crossing.ts";
 import type { Digest } from "../../ports/digest.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { HttpClient, Timeouts } from "../../ports/http-client.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
 import type {
+	Meaning,
 	WireOperation,
 	WireProtocol,
 	WireRequest,
@@ -17,6 +19,7 @@ import { type Access, type Caller, openAccess } from "./access.ts";
 import { openCalls } from "./call.ts";
 import { describeFault } from "./faults.ts";
 import { openHoldQueue } from "./hold-queue.ts";
+import { openTurns, type Turns } from "./kept-turns.ts";
 import { type Metrics, openMetrics } from "./metrics.ts";
 import type { HoldRules, LedgerDeciders, Report } from "./model.ts";
 import { type Quote, quoteFor } from "./quote.ts";
@@ -34,6 +37,7 @@ export interface GatewayOptions {
 	readonly digest: Digest;
 	readonly client: HttpClient;
 	readonly answers: AnswerStore;
+	readonly crossings: Crossings;
 	readonly substrates: Substrates;
 	readonly holds: HoldRules;
 	readonly timeouts: Timeouts;
@@ -49,15 +53,23 @@ export interface GatewayOptions {
 export interface Gateway {
 	readonly access: Access;
 	readonly metrics: Metrics;
+	/** Answers that were kept for later requests. */
+	readonly turns: Turns;
 	/** Answers a client's request to a model. Never rejects. */
 	serve(
 		wire: WireProtocol,
 		operation: WireOperation,
 		request: HttpRequest,
 		response: HttpResponse,
+		parameters?: Readonly<Record<string, string>>,
 	): Promise<void>;
 	/** What a request would cost. */
-	quote(asked: WireRequest, protocol: string, caller: Caller): Outcome<Quote>;
+	quote(
+		asked: WireRequest,
+		protocol: string,
+		means: Meaning,
+		caller: Caller,
+	): Outcome<Quote>;
 	/** The receipt of a call; with `account`, only of that account's calls. */
 	receipt(call: string, account?: string): Promise<Outcome<Receipt>>;
 	/** Resolves what earlier runs left open. Call it once, before serving. */
@@ -77,7 +89,15 @@ export function openGateway(options: GatewayOptions): Gateway {
 	const access = openAccess(options);
 	const queue = openHoldQueue({ head, clock, wait: holds.wait });
 	const resolutions = openResolutions({ head, clock, report });
-	const calls = openCalls({ ...options, access, queue, resolutions, metrics });
+	const turns = openTurns(options);
+	const calls = openCalls({
+		...options,
+		access,
+		queue,
+		resolutions,
+		metrics,
+		turns,
+	});
 	const stopSweeping = sweepHolds(
 		head,
 		clock,
@@ -121,11 +141,13 @@ export function openGateway(options: GatewayOptions): Gateway {
 	return {
 		access,
 		metrics,
+		turns,
 		serve: calls.serve,
-		quote: (asked, protocol, caller) =>
+		quote: (asked, protocol, means, caller) =>
 			quoteFor(
 				asked,
 				protocol,
+				means,
 				caller,
 				substrates,
 				head.state("sizing"),

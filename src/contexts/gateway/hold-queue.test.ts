@@ -6,12 +6,12 @@ import {
 	manualClock,
 } from "../../adapters/runtime/manual-clock.ts";
 import type { Fault, Outcome, Refusal } from "../../kernel/outcome.ts";
-import { type CreditsCommand, credits } from "../credits/index.ts";
+import type { CreditsCommand } from "../credits/index.ts";
 import { type Head, openHead, type Recorded } from "../log/index.ts";
+import { ledgerDeciders } from "./deciders.ts";
 import { faultyLog, keyCommand } from "./gateway.testing.ts";
 import { type HoldQueue, openHoldQueue } from "./hold-queue.ts";
 import { type LedgerDeciders, recordedData } from "./model.ts";
-import { sizing } from "./sizing.ts";
 
 const wait = 1_000;
 let clock: ManualClock;
@@ -26,7 +26,7 @@ async function open(options: { batchLimit?: number } = {}): Promise<void> {
 	log = faultyLog(memoryEventLog());
 	head = await openHead<LedgerDeciders>({
 		log,
-		deciders: { credits, sizing },
+		deciders: ledgerDeciders,
 		clock,
 		digest: nodeDigest,
 		...options,

@@ -1,8 +1,9 @@
 import type { MicroCredits } from "../../kernel/money.ts";
 import { accept, type Outcome } from "../../kernel/outcome.ts";
 import type { PriceSheet } from "../../ports/price-book.ts";
-import type { WireRequest } from "../../ports/wire-protocol.ts";
+import type { MediaOrder, WireRequest } from "../../ports/wire-protocol.ts";
 import { type CostLine, maximumCost, priceUsage } from "../credits/index.ts";
+import { mostOfOrder } from "./orders.ts";
 import type { Expected } from "./sizing.ts";
 
 /** How much to hold for a call, and the output limit that goes to the vendor with it. */
@@ -35,6 +36,7 @@ export function sizeHold(
 	expected: Expected,
 	outputCeiling: number | undefined,
 ): Outcome<HoldSize> {
+	if (request.order) return sizeOrder(sheet, request.order);
 	const limit = request.outputLimit ?? outputCeiling;
 	const outputTokens = (limit ?? expected.outputHigh) * request.choices;
 	const searches =
@@ -58,6 +60,23 @@ export function sizeHold(
 		inputUsual: expected.inputUsual,
 		inputLeast,
 		lines: most.value.lines,
+	});
+}
+
+/** An order is held for whole: no limit could be sent with it that would make it smaller. */
+function sizeOrder(sheet: PriceSheet, order: MediaOrder): Outcome<HoldSize> {
+	const most = mostOfOrder(sheet, order);
+	if (!most.ok) return most;
+	const { cost, lines } = most.value;
+	return accept({
+		amount: cost,
+		atLeast: cost,
+		outputLimit: undefined,
+		outputTokens: 0,
+		inputTokens: 0,
+		inputUsual: 0,
+		inputLeast: 0,
+		lines,
 	});
 }
 

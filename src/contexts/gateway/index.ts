@@ -1,6 +1,8 @@
 export type { Access, Caller } from "./access.ts";
+export { ledgerDeciders } from "./deciders.ts";
 export { describeFault, isStorage, toldToClient } from "./faults.ts";
 export { type Gateway, type GatewayOptions, openGateway } from "./gateway.ts";
+export type { KeptTurn, Turns } from "./kept-turns.ts";
 export type { Metrics } from "./metrics.ts";
 export {
 	type HoldRules,
@@ -12,7 +14,6 @@ export type { Quote } from "./quote.ts";
 export { type Receipt, receiptOf } from "./receipts.ts";
 export { recoverHolds } from "./recovery.ts";
 export { respond } from "./respond.ts";
-export { type SizingState, sizing } from "./sizing.ts";
 export {
 	type ActiveVendor,
 	type ListedModel,

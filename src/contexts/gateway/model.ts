@@ -7,11 +7,13 @@ import type {
 } from "../credits/index.ts";
 import type { Recorded } from "../log/index.ts";
 import type { SizingState } from "./sizing.ts";
+import type { TurnCommand } from "./turns.ts";
 
 /** The deciders that the gateway's head drives. */
 export type LedgerDeciders = {
 	readonly credits: Decider<CreditsState, CreditsCommand>;
 	readonly sizing: Decider<SizingState, never>;
+	readonly turns: Decider<null, TurnCommand>;
 };
 
 /** How holds are sized, and how long a call waits for others' to come free. */
@@ -64,7 +66,10 @@ const statuses: Readonly<Record<string, number>> = {
 	"model/vendor-off": 404,
 	"model/": 400,
 	"price/": 422,
+	"translate/unsupported": 422,
 	"receipt/unknown": 404,
+	"response/unknown": 404,
+	"response/": 400,
 	"hold/": 409,
 	"log/": 503,
 	"store/": 503,

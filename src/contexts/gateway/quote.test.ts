@@ -8,7 +8,12 @@ async function quoted(
 	const bench = await openTestGateway(options);
 	const caller = await bench.gateway.access.admit("key", "read", "");
 	if (!caller.ok) throw new Error(caller.error.code);
-	const outcome = bench.gateway.quote(askedFor(asked), "test", caller.value);
+	const outcome = bench.gateway.quote(
+		askedFor(asked),
+		"test",
+		"generate",
+		caller.value,
+	);
 	return outcome.ok ? outcome.value : outcome.error;
 }
 
@@ -55,6 +60,7 @@ describe("a quote", () => {
 		const quote = bench.gateway.quote(
 			askedFor({ outputLimit: 50 }),
 			"test",
+			"generate",
 			caller.value,
 		);
 		await bench.called({ max: 50 });
@@ -76,7 +82,7 @@ describe("a quote", () => {
 		const caller = await bench.gateway.access.admit("key", "read", "");
 		if (!caller.ok) throw new Error(caller.error.code);
 		expect(
-			bench.gateway.quote(askedFor(), "another", caller.value),
+			bench.gateway.quote(askedFor(), "another", "generate", caller.value),
 		).toMatchObject({ error: { code: "model/wrong-protocol" } });
 		expect(await quoted({ model: "mock/unpriced" })).toMatchObject({
 			code: "price/unknown",

@@ -1,8 +1,9 @@
 import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
-import type { WireRequest } from "../../ports/wire-protocol.ts";
+import type { Meaning, WireRequest } from "../../ports/wire-protocol.ts";
 import { available, type CostLine, priceUsage } from "../credits/index.ts";
 import type { Caller } from "./access.ts";
 import { sizeHold } from "./hold-size.ts";
+import { unknownOrderPrice, usualOfOrder } from "./orders.ts";
 import { expect, type SizingState } from "./sizing.ts";
 import type { Substrates } from "./substrates.ts";
 
@@ -30,21 +31,28 @@ export interface Quote {
 export function quoteFor(
 	asked: WireRequest,
 	protocol: string,
+	means: Meaning,
 	caller: Caller,
 	substrates: Substrates,
 	sizing: SizingState,
 	outputCeiling: number | undefined,
 	now: number,
 ): Outcome<Quote> {
-	const found = substrates.find(asked.model, protocol);
+	const found = substrates.find(asked.model, protocol, means);
 	if (!found.ok) return found;
 	const sheet = substrates.sheet(found.value, now);
-	if (!sheet)
+	const { order } = asked;
+	const unknown = (): Outcome<never> => {
+		const { vendor, model } = found.value;
+		if (order)
+			return { ok: false, error: unknownOrderPrice(order, vendor.id, model) };
 		return refuse(
 			"price/unknown",
 			`No price is known for ${found.value.id}. Add a row under prices: in config.yaml, or a ceiling price.`,
 			{ substrate: found.value.id },
 		);
+	};
+	if (!sheet) return unknown();
 	const expected = expect(
 		sizing,
 		caller.key.id,
@@ -53,14 +61,19 @@ export function quoteFor(
 		asked.mediaParts,
 	);
 	const size = sizeHold(sheet, asked, expected, outputCeiling);
-	if (!size.ok) return size;
-	const usual = priceUsage(sheet, {
-		input: expected.inputUsual,
-		output: Math.min(
-			expected.outputUsual * asked.choices,
-			size.value.outputTokens,
-		),
-	});
+	if (!size.ok)
+		return order && size.error.code === "price/unknown-class"
+			? unknown()
+			: size;
+	const usual = order
+		? usualOfOrder(sheet, order)
+		: priceUsage(sheet, {
+				input: expected.inputUsual,
+				output: Math.min(
+					expected.outputUsual * asked.choices,
+					size.value.outputTokens,
+				),
+			});
 	const left = available(caller.account);
 	return accept({
 		substrate: found.value.id,

@@ -2,19 +2,18 @@ import { expect, it } from "vitest";
 import { memoryEventLog } from "../../adapters/event-log/memory.ts";
 import { nodeDigest } from "../../adapters/runtime/digest.ts";
 import { manualClock } from "../../adapters/runtime/manual-clock.ts";
-import { credits } from "../credits/index.ts";
 import { openHead } from "../log/index.ts";
+import { ledgerDeciders } from "./deciders.ts";
 import { faultyLog, openTestGateway } from "./gateway.testing.ts";
 import type { LedgerDeciders } from "./model.ts";
 import { recoverHolds, sweepHolds } from "./recovery.ts";
-import { sizing } from "./sizing.ts";
 
 async function openBooks() {
 	const clock = manualClock();
 	const log = faultyLog(memoryEventLog());
 	const head = await openHead<LedgerDeciders>({
 		log,
-		deciders: { credits, sizing },
+		deciders: ledgerDeciders,
 		clock,
 		digest: nodeDigest,
 	});

@@ -6,6 +6,7 @@ import {
 	type PricedUsage,
 	priceUsage,
 } from "../credits/index.ts";
+import { costOfOrder } from "./orders.ts";
 
 /** What a call is charged, and why. */
 export interface Settlement {
@@ -32,6 +33,19 @@ export function costOfCall(
 	const notes: string[] = [];
 	if (metered?.absurd !== undefined)
 		notes.push(`The vendor's usage was thrown away: ${metered.absurd}.`);
+	if (request.order) {
+		const { order } = request;
+		const settled = costOfOrder(sheet, order, metered);
+		if (!reportsCost || !isAmount(metered?.reportedCost))
+			return { ...settled, notes: [...notes, ...settled.notes] };
+		return {
+			cost: metered.reportedCost,
+			basis: "reported",
+			usage: metered.usage ?? settled.usage,
+			lines: [],
+			notes,
+		};
+	}
 	if (metered?.usage) {
 		const { usage } = metered;
 		const priced = price(sheet, usage, notes);

@@ -35,11 +35,14 @@ export const sizing: Decider<SizingState, never> = {
 			inputBytes?: number;
 		};
 		if (basis === "estimated" || !inputBytes) return state;
+		const [input, output] = [inputTokens(usage), outputTokens(usage)];
+		// What was paid by the piece says nothing of tokens.
+		if (input + output === 0) return state;
 		const pair = pairOf(key, substrate);
 		const kept = state.samples.get(pair) ?? [];
 		state.samples.delete(pair);
 		if (kept.length >= samplesKept) kept.shift();
-		kept.push([inputBytes, inputTokens(usage), outputTokens(usage)]);
+		kept.push([inputBytes, input, output]);
 		state.samples.set(pair, kept);
 		if (state.samples.size > pairsKept)
 			state.samples.delete(state.samples.keys().next().value as string);
@@ -113,7 +116,8 @@ export function inputTokens(usage: Usage): number {
 		(usage["cache-write-1h"] ?? 0) +
 		(usage["input-audio"] ?? 0) +
 		(usage["cache-read-audio"] ?? 0) +
-		(usage["input-image"] ?? 0)
+		(usage["input-image"] ?? 0) +
+		(usage["cache-read-image"] ?? 0)
 	);
 }
 

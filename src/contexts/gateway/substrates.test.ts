@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { PriceBook } from "../../ports/price-book.ts";
-import { sheet } from "./gateway.testing.ts";
+import { noCrossings, sheet } from "./gateway.testing.ts";
 import { type ActiveVendor, openSubstrates } from "./substrates.ts";
 
 const vendor = (
@@ -10,7 +10,8 @@ const vendor = (
 ): ActiveVendor => ({
 	id,
 	bases: Object.fromEntries(protocols.map((name) => [name, `https://${id}`])),
-	headers: {},
+	authorize: () => ({}),
+	secrets: () => [],
 	quirks: {},
 	...more,
 });
@@ -36,6 +37,7 @@ function open(
 		off: { three: "THREE_KEY is not set" },
 		aliases,
 		prices,
+		crossings: noCrossings,
 	});
 }
 
@@ -44,7 +46,7 @@ function found(
 	name: string,
 	protocol = "a",
 ): string {
-	const outcome = substrates.find(name, protocol);
+	const outcome = substrates.find(name, protocol, "generate");
 	return outcome.ok ? outcome.value.id : outcome.error.code;
 }
 
@@ -92,7 +94,11 @@ describe("finding what a client means", () => {
 
 	it("repeats no endless name", () => {
 		for (const name of ["x".repeat(5_000), `one/${"x".repeat(5_000)}`]) {
-			const outcome = open(both).find(name, name.startsWith("one") ? "b" : "a");
+			const outcome = open(both).find(
+				name,
+				name.startsWith("one") ? "b" : "a",
+				"generate",
+			);
 			expect(JSON.stringify(outcome).length).toBeLessThan(1_000);
 		}
 	});
@@ -118,7 +124,7 @@ it("lists aliases first, then what each vendor is known to have", () => {
 
 it("has no price for what the book has none for", () => {
 	const substrates = open(both);
-	const outcome = substrates.find("one/unpriced", "a");
+	const outcome = substrates.find("one/unpriced", "a", "generate");
 	if (!outcome.ok) throw new Error(outcome.error.code);
 	expect(substrates.sheet(outcome.value, 0)).toBeUndefined();
 });

@@ -1,18 +1,34 @@
 import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
+import type { Crossings } from "../../ports/crossing.ts";
 import type { PriceBook, PriceSheet } from "../../ports/price-book.ts";
 import type { Quirks } from "../../ports/vendor.ts";
+import type { Meaning } from "../../ports/wire-protocol.ts";
 
 /** A vendor that is on: what is needed to call it. Holds its key: never shown, never logged. */
 export interface ActiveVendor {
 	readonly id: string;
 	/** Base address by wire protocol. */
 	readonly bases: Readonly<Record<string, string>>;
-	/** Headers that carry its key. */
-	readonly headers: Readonly<Record<string, string>>;
+	/** The headers that carry its key on a request; a promise where they must be fetched or computed first. */
+	authorize(request: OutgoingRequest): Headers | Promise<Headers>;
+	/** What must never reach a client. */
+	secrets(): readonly string[];
 	readonly quirks: Quirks;
 	/** Answers whatever it is asked, without any vendor: the stand-in while no other is on. */
 	readonly standIn?: boolean;
 }
+
+/** A request as it is about to go to a vendor, but for its key. */
+export interface OutgoingRequest {
+	/** The wire protocol that it speaks. */
+	readonly protocol: string;
+	readonly method: string;
+	readonly url: string;
+	readonly headers: Headers;
+	readonly body: Uint8Array;
+}
+
+type Headers = Readonly<Record<string, string>>;
 
 /** One thing that can answer: a model at a vendor. */
 export interface Substrate {
@@ -21,14 +37,16 @@ export interface Substrate {
 	readonly vendor: ActiveVendor;
 	/** The vendor's own name for it. */
 	readonly model: string;
+	/** How it is spoken to: the client's own protocol where the vendor speaks it. */
+	readonly protocol: string;
 }
 
 export interface Substrates {
 	/**
-	 * The substrate that a client means: an alias of the owner's, `vendor/model`, or a bare model name that
-	 * an active vendor is known to have. Refuses with `model/unknown`, `model/vendor-off` or `model/wrong-protocol`.
+	 * The substrate that a client of a protocol means: an alias of the owner's, `vendor/model`, or a bare model name
+	 * that an active vendor is known to have. Refuses with `model/unknown`, `model/vendor-off` or `model/wrong-protocol`.
 	 */
-	find(name: string, protocol: string): Outcome<Substrate>;
+	find(name: string, protocol: string, means: Meaning): Outcome<Substrate>;
 	/** Prices in force, or undefined: an unknown price is never zero. */
 	sheet(substrate: Substrate, at: number): PriceSheet | undefined;
 	/** All that is known to answer, aliases first. */
@@ -48,8 +66,9 @@ export function openSubstrates(options: {
 	readonly off: Readonly<Record<string, string>>;
 	readonly aliases: Readonly<Record<string, string>>;
 	readonly prices: PriceBook;
+	readonly crossings: Pick<Crossings, "reaches">;
 }): Substrates {
-	const { vendors, off, aliases, prices } = options;
+	const { vendors, off, aliases, prices, crossings } = options;
 	const byId = new Map(vendors.map((vendor) => [vendor.id, vendor]));
 	const known = new Map(
 		vendors.map((vendor) => [
@@ -61,26 +80,46 @@ export function openSubstrates(options: {
 	/** Names come from clients: only so many are remembered. */
 	const found = new Map<string, Outcome<Substrate>>();
 
-	function of(vendor: ActiveVendor, model: string): Outcome<Substrate> {
-		return accept({ id: `${vendor.id}/${model}`, vendor, model });
+	/** The protocol to speak with a vendor: the client's own, or the vendor's first that can be translated. */
+	function between(
+		client: string,
+		means: Meaning,
+		vendor: ActiveVendor,
+	): string | undefined {
+		if (vendor.bases[client]) return client;
+		return Object.keys(vendor.bases).find((protocol) =>
+			crossings.reaches(client, means, protocol),
+		);
 	}
 
-	function search(name: string, protocol: string): Outcome<Substrate> {
+	function search(
+		name: string,
+		client: string,
+		means: Meaning,
+	): Outcome<Substrate> {
+		function of(vendor: ActiveVendor, model: string): Outcome<Substrate> {
+			const protocol = between(client, means, vendor);
+			if (protocol !== undefined)
+				return accept({ id: `${vendor.id}/${model}`, vendor, model, protocol });
+			const speaks = Object.keys(vendor.bases);
+			return refuse(
+				"model/wrong-protocol",
+				`${vendor.id} cannot answer this request: it speaks ${speaks.join(", ")}, and from the protocol of this request nothing of the kind can be translated to that.`,
+				{ model: shorten(name), speaks },
+			);
+		}
+
 		const target = Object.hasOwn(aliases, name)
 			? (aliases[name] as string)
 			: name;
 		const slash = target.indexOf("/");
 		const named = slash > 0 ? byId.get(target.slice(0, slash)) : undefined;
-		if (named && slash < target.length - 1) {
-			if (named.bases[protocol]) return of(named, target.slice(slash + 1));
-			return refuse(
-				"model/wrong-protocol",
-				`${named.id} does not speak the protocol of this request; it speaks ${Object.keys(named.bases).join(", ")}.`,
-				{ model: shorten(name), speaks: Object.keys(named.bases) },
-			);
-		}
-		const speaking = vendors.filter((vendor) => vendor.bases[protocol]);
-		const having = speaking.find((vendor) => known.get(vendor.id)?.has(target));
+		if (named && slash < target.length - 1)
+			return of(named, target.slice(slash + 1));
+		const reached = vendors.filter(
+			(vendor) => between(client, means, vendor) !== undefined,
+		);
+		const having = reached.find((vendor) => known.get(vendor.id)?.has(target));
 		if (having) return of(having, target);
 		const offVendor = target.slice(0, Math.max(0, slash));
 		if (Object.hasOwn(off, offVendor)) {
@@ -90,27 +129,27 @@ export function openSubstrates(options: {
 				{ model: shorten(name), vendor: offVendor },
 			);
 		}
-		const candidates = speaking.filter((vendor) => !vendor.standIn);
+		const candidates = reached.filter((vendor) => !vendor.standIn);
 		if (candidates.length === 1)
 			return of(candidates[0] as ActiveVendor, target);
 		const standIn =
 			outside.length === 0
-				? speaking.find((vendor) => vendor.standIn)
+				? reached.find((vendor) => vendor.standIn)
 				: undefined;
 		if (standIn) return of(standIn, target);
 		return refuse(
 			"model/unknown",
-			`No vendor that is on is known to have "${shorten(name)}". Name it as vendor/model (${speaking.map((vendor) => `${vendor.id}/…`).join(", ")}), or give it an alias under models: in config.yaml.`,
+			`No vendor that is on is known to have "${shorten(name)}". Name it as vendor/model (${reached.map((vendor) => `${vendor.id}/…`).join(", ")}), or give it an alias under models: in config.yaml.`,
 			{ model: shorten(name) },
 		);
 	}
 
 	return {
-		find(name, protocol) {
-			const key = `${protocol} ${name}`;
+		find(name, protocol, means) {
+			const key = `${protocol} ${means} ${name}`;
 			let outcome = found.get(key);
 			if (!outcome) {
-				outcome = search(name, protocol);
+				outcome = search(name, protocol, means);
 				if (found.size < 10_000 && name.length < 200) found.set(key, outcome);
 			}
 			return outcome;

@@ -51,6 +51,15 @@ export function refusalOfVendor(
 	return undefined;
 }
 
+/** The owner's key for a vendor has to be fetched or computed first, and that failed. */
+export function keyMissing(substrate: Substrate): Refusal {
+	return {
+		code: "vendor/no-key",
+		message: `The key for ${substrate.vendor.id} could not be had, so nothing was sent and nothing was charged. The owner finds the reason in the gateway's output.`,
+		details: { retryAfter: 5 },
+	};
+}
+
 /** Whether a vendor's words hold one of the owner's secrets (bearer tokens without their scheme). */
 export function mentions(
 	bytes: Uint8Array,

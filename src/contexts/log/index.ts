@@ -5,6 +5,7 @@ export {
 	signerKey,
 	type Trust,
 } from "./checkpoint.ts";
+export { type Copied, type CopyOptions, copyLog } from "./copy.ts";
 export {
 	type Deciders,
 	type Head,
@@ -15,9 +16,13 @@ export {
 } from "./head.ts";
 export {
 	type ExportOptions,
+	type ExportPart,
 	exportLog,
 	type ImportOptions,
 	importLog,
+	type Restored,
+	type RestoreOptions,
+	restoreLog,
 } from "./portable.ts";
 export {
 	openProjector,

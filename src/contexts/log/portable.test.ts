@@ -21,7 +21,13 @@ import {
 	stranger,
 	trust,
 } from "./log.testing.ts";
-import { exportLog, type ImportOptions, importLog } from "./portable.ts";
+import {
+	exportLog,
+	type ImportOptions,
+	importLog,
+	type RestoreOptions,
+	restoreLog,
+} from "./portable.ts";
 import { openTree } from "./tree.ts";
 
 const events = soundEvents(1_200);
@@ -433,5 +439,152 @@ describe("an import", () => {
 				),
 		};
 		await expect(read(small, broken)).rejects.toThrow("The disk is full.");
+	});
+});
+
+describe("an export and its continuations", async () => {
+	const sizes = [700, 700, 1_000, 1_200];
+	const parts: { name: string; text: string[] }[] = [];
+	let after: { size: number; root: Uint8Array } | undefined;
+	const notes: string[] = [];
+	for (const size of sizes) {
+		const log = forgedLog(events.slice(0, size));
+		let text = "";
+		for await (const piece of exportLog({
+			log,
+			origin,
+			signer,
+			digest,
+			...(after && { after }),
+			onSigned: (note) => notes.push(note),
+		}))
+			text += piece;
+		parts.push({ name: `to-${size}`, text: [text] });
+		after = { size, root: await (await openTree({ log, digest })).root() };
+	}
+	const restore = (options: Partial<RestoreOptions> = {}) =>
+		restoreLog({
+			parts,
+			digest,
+			verify: signer.verify,
+			keys: trust.keys,
+			...options,
+		});
+	const partly = (change: (text: string) => string, at: number) =>
+		parts.with(at, {
+			name: "changed",
+			text: [change(parts[at]?.text[0] as string)],
+		});
+
+	it("say what they follow, and are each signed over all", () => {
+		expect(parts.map(({ text }) => text[0]?.split("\n")[0])).toEqual([
+			'{"format":"duranteos-log","version":1,"log":"test.example/log","count":700}',
+			'{"format":"duranteos-log","version":1,"log":"test.example/log","after":700,"count":0}',
+			'{"format":"duranteos-log","version":1,"log":"test.example/log","after":700,"count":300}',
+			'{"format":"duranteos-log","version":1,"log":"test.example/log","after":1000,"count":200}',
+		]);
+		expect(notes.map((note) => note.split("\n")[1])).toEqual(sizes.map(String));
+	});
+
+	it("are together what one export is", async () => {
+		const log = memoryEventLog();
+		const { checkpoint, tip } = await restore({ log });
+		expect(checkpoint.size).toBe(1_200);
+		expect(tip).toEqual({
+			position: 1_200,
+			hash: events[1_199]?.hash,
+			time: events[1_199]?.time,
+		});
+		expect(await eventsOf(log)).toEqual(events);
+		expect(await textOf(log)).toBe(whole);
+	});
+
+	it("can be checked without being written", async () => {
+		expect((await restore()).tip.position).toBe(1_200);
+		await expect(
+			restore({ parts: partly((text) => text.replace("operator", "x"), 2) }),
+		).rejects.toMatchObject({
+			code: "import/out-of-order",
+			details: { line: 3, part: "changed" },
+		});
+	});
+
+	it("give the log as it was at a position", async () => {
+		await fc.assert(
+			fc.asyncProperty(fc.integer({ min: 1, max: 1_200 }), async (position) => {
+				const log = memoryEventLog();
+				const { tip, checkpoint } = await restore({ log, until: { position } });
+				expect(tip.hash).toBe(events[position - 1]?.hash);
+				expect(await log.tip()).toEqual(tip);
+				expect(checkpoint.size).toBe(sizes.find((size) => size >= position));
+			}),
+			{ numRuns: 25 },
+		);
+	});
+
+	it("give the log as it was at a time, all events of that moment included", async () => {
+		for (const at of [0, 1, 698, 699, 700, 1_000, 1_199]) {
+			const { time } = events[at] as StoredEvent;
+			const log = memoryEventLog();
+			await restore({ log, until: { time } });
+			expect(await eventsOf(log)).toEqual(
+				events.filter((event) => event.time <= time),
+			);
+		}
+		const none = memoryEventLog();
+		await restore({ log: none, until: { time: 5 } });
+		expect((await none.tip()).position).toBe(0);
+	});
+
+	it("are read no further than is needed, so that damage behind does no harm", async () => {
+		const log = memoryEventLog();
+		const damaged = partly(() => "gone", 3);
+		await restore({ log, parts: damaged, until: { position: 1_000 } });
+		expect((await log.tip()).position).toBe(1_000);
+		await expect(
+			restore({ parts: damaged, until: { position: 1_001 } }),
+		).rejects.toMatchObject({ code: "import/not-an-export" });
+	});
+
+	const theirs = (text: string) => text.replace(origin, "another.example");
+	it.each<[string, Partial<RestoreOptions>, string]>([
+		["nothing at all", { parts: [] }, "not-an-export"],
+		["a part missing", { parts: parts.toSpliced(2, 1) }, "part-missing"],
+		["a continuation alone", { parts: parts.slice(2) }, "part-missing"],
+		["a part twice", { parts: [...parts, ...parts] }, "part-missing"],
+		["a part of another log", { parts: partly(theirs, 2) }, "other-log"],
+		[
+			"a position behind the end",
+			{ until: { position: 1_201 } },
+			"not-that-far",
+		],
+	])("refuse %s, and leave the log empty", async (_, options, why) => {
+		const log = memoryEventLog();
+		await expect(restore({ log, ...options })).rejects.toMatchObject({
+			code: `import/${why}`,
+		});
+		expect((await log.tip()).position).toBe(0);
+	});
+
+	it("a continuation is no export by itself", async () => {
+		await expect(read(parts[2]?.text[0] as string)).rejects.toMatchObject({
+			code: "import/part-missing",
+		});
+	});
+
+	it.each([
+		["of another log", forgedLog(chain([{ ...envelope(1), data: "{}" }]))],
+		["of a log that was taken back", forgedLog(events.slice(0, 900))],
+	])("are not made %s", async (_, log) => {
+		const again = exportLog({
+			log,
+			origin,
+			signer,
+			digest,
+			...(after && { after }),
+		});
+		await expect(again.next()).rejects.toMatchObject({
+			code: "export/other-log",
+		});
 	});
 });

@@ -199,11 +199,11 @@ const tileLevel = 8;
 const tileSize = 2 ** tileLevel;
 /** Tiles in one saved part. */
 const partSize = 256;
-const hashesAtOnce = 8_192;
+export const hashesAtOnce = 8_192;
 const headName = "tree";
 const partName = (part: number): string => `tree/${part}`;
 
-async function readLeaves(
+export async function readLeaves(
 	log: EventLog,
 	from: number,
 	to: number,

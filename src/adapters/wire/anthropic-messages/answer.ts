@@ -22,6 +22,19 @@ export function plainAnswer(ceiling: number | undefined): Meter {
 	});
 }
 
+/** A count of tokens: nothing is generated, and nothing is billed for it. */
+export function tokenCount(): Meter {
+	return plainMeter({
+		textMembers: [],
+		read(body, scan) {
+			const error = member(scan, "error");
+			return error
+				? { vendorError: describeError(parseValue(body, error)) }
+				: { usage: { usage: {} } };
+		},
+	});
+}
+
 function readWhole(
 	body: Buffer,
 	scan: Scan,

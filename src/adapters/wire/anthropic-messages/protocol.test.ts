@@ -22,7 +22,10 @@ const plain = {
 wireProtocolContract("anthropic-messages", () => ({
 	protocol: anthropicMessages,
 	samples: {
-		requests: { messages: minimal },
+		requests: {
+			messages: minimal,
+			"count-tokens": { model: minimal.model, messages: minimal.messages },
+		},
 		streaming: { operation: "messages", limit: "max_tokens" },
 		stream: fixture("anthropic-stream.txt"),
 		plain: Buffer.from(JSON.stringify(plain)),
@@ -111,6 +114,23 @@ describe("an Anthropic request", () => {
 		);
 	});
 
+	it("to count tokens needs no limit, and asks for no output", () => {
+		const outcome = anthropicMessages.read(
+			"count-tokens",
+			Buffer.from(
+				JSON.stringify({
+					...minimal,
+					stream: true,
+					tools: [{ type: "web_search_20250305" }],
+				}),
+			),
+		);
+		expect(outcome).toMatchObject({
+			ok: true,
+			value: { outputLimit: 0, stream: false, serverTools: [] },
+		});
+	});
+
 	it("names the tools that run at the vendor, and no tool of the client's", () => {
 		const tools = [
 			{
@@ -134,6 +154,32 @@ describe("an Anthropic request", () => {
 			"code_execution_20250825",
 			"mcp_servers",
 		]);
+	});
+});
+
+describe("a thread that the vendor keeps", () => {
+	it.each(["create", "continue"])(
+		"is refused, so that clients send all of it (%s)",
+		(type) => {
+			const outcome = anthropicMessages.read(
+				"messages",
+				Buffer.from(JSON.stringify({ ...minimal, thread: { type } })),
+			);
+			if (outcome.ok) throw new Error("It was accepted.");
+			expect(outcome.error).toMatchObject({
+				code: "request/invalid",
+				details: { field: "thread" },
+			});
+			const { body } = anthropicMessages.refusal(400, outcome.error);
+			expect(JSON.parse(Buffer.from(body).toString()).error.details).toEqual({
+				error_code: "thread_unsupported_request",
+				unsupported: [],
+			});
+		},
+	);
+
+	it("is none when it is null", () => {
+		expect(read({ ...minimal, thread: null }).model).toBe("asked-model");
 	});
 });
 
@@ -269,6 +315,40 @@ describe("Anthropic usage", () => {
 		});
 	});
 
+	it("of a count of tokens is none, and whole", () => {
+		const counting = (answer: string, status: number) => {
+			const outcome = anthropicMessages.read(
+				"count-tokens",
+				Buffer.from(JSON.stringify(minimal)),
+			);
+			if (!outcome.ok) throw new Error(outcome.error.message);
+			const watching = anthropicMessages.meter(
+				outcome.value,
+				{ body: Buffer.of(), usageAsked: false },
+				status,
+				"application/json",
+			);
+			watching.pass(Buffer.from(answer));
+			return watching.finish();
+		};
+		expect(counting('{"input_tokens":2095}', 200)).toMatchObject({
+			usage: {},
+			complete: true,
+			deliveredBytes: 0,
+			vendorError: undefined,
+		});
+		expect(counting('{"input_tok', 200)).toMatchObject({
+			usage: undefined,
+			complete: false,
+		});
+		expect(
+			counting(
+				'{"type":"error","error":{"type":"not_found_error","message":"x"}}',
+				404,
+			),
+		).toMatchObject({ usage: undefined, vendorError: "not_found_error: x" });
+	});
+
 	it("is none of an error answer, which is read for what it says", () => {
 		const body =
 			'{"type":"error","error":{"type":"not_found_error","message":"model: x"},"request_id":"r"}';
@@ -374,7 +454,19 @@ describe("the Anthropic list of models", () => {
 		});
 		const page = await client.models.list();
 		expect(page.data).toMatchObject([
-			{ type: "model", id: "loopback/echo", max_input_tokens: 100 },
+			{
+				type: "model",
+				id: "loopback/echo",
+				display_name: "loopback/echo",
+				max_input_tokens: 100,
+				lifecycle: "active",
+			},
+		]);
+		expect(new Date(page.data[0]?.created_at ?? "").getTime()).toBe(0);
+		expect([page.has_more, page.first_id, page.last_id]).toEqual([
+			false,
+			"loopback/echo",
+			"loopback/echo",
 		]);
 		expect(page.hasNextPage()).toBe(false);
 		expect(

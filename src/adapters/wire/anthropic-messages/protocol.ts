@@ -1,9 +1,9 @@
 import type { Refusal } from "../../../kernel/outcome.ts";
-import type { WireProtocol } from "../../../ports/wire-protocol.ts";
+import type { ModelEntry, WireProtocol } from "../../../ports/wire-protocol.ts";
 import { clientKey } from "../client-key.ts";
 import { outputCeiling } from "../usage-counts.ts";
-import { plainAnswer, streamedAnswer } from "./answer.ts";
-import { forward, readMessages } from "./request.ts";
+import { plainAnswer, streamedAnswer, tokenCount } from "./answer.ts";
+import { countTokens, forward, readMessages } from "./request.ts";
 
 // The version and the beta features are the client's to choose. Keys, cookies, workspace headers,
 // and what names the client's program or machine, never go on.
@@ -15,15 +15,25 @@ export const anthropicMessages: WireProtocol = {
 	operations: [
 		{
 			id: "messages",
+			means: "generate",
 			method: "POST",
 			path: "/v1/messages",
 			upstreamPath: "/messages",
 			passHeaders,
 		},
+		{
+			id: countTokens,
+			means: "count-tokens",
+			method: "POST",
+			path: "/v1/messages/count_tokens",
+			upstreamPath: "/messages/count_tokens",
+			passHeaders,
+		},
 	],
-	read: (_operation, body) => readMessages(body),
+	read: (operation, body) => readMessages(body, operation),
 	forward,
 	meter(request, forwarded, status, contentType) {
+		if (request.operation === countTokens) return tokenCount();
 		const limit = forwarded.outputLimit ?? request.outputLimit;
 		const ceiling = outputCeiling(limit, request.choices, request.serverTools);
 		return status < 400 && /^\s*text\/event-stream\b/i.test(contentType)
@@ -49,28 +59,50 @@ export const anthropicMessages: WireProtocol = {
 	clientKey,
 	models: (list) =>
 		encode({
-			data: list.map(({ id, contextWindow }) => ({
-				type: "model",
-				id,
-				display_name: id,
-				// What the vendor's own list says where it knows no date.
-				created_at: "1970-01-01T00:00:00Z",
-				...(contextWindow === undefined
-					? {}
-					: { max_input_tokens: contextWindow }),
-			})),
+			data: list.map(modelInfo),
 			has_more: false,
 			first_id: list[0]?.id ?? null,
 			last_id: list.at(-1)?.id ?? null,
 		}),
+	model: (entry) => encode(modelInfo(entry)),
+	counted: (tokens) => encode({ input_tokens: tokens }),
 };
+
+function modelInfo({ id, contextWindow }: ModelEntry): object {
+	return {
+		type: "model",
+		id,
+		display_name: id,
+		// What the vendor's own list says where it knows no date.
+		created_at: "1970-01-01T00:00:00Z",
+		max_input_tokens: contextWindow ?? null,
+		max_tokens: null,
+		capabilities: null,
+		line: null,
+		lifecycle: "active",
+		deprecated_at: null,
+		retires_at: null,
+	};
+}
 
 function errorBody(type: string, { code, message, details }: Refusal): object {
 	return {
 		type: "error",
-		error: { type, message, code, ...(details ? { dos: details } : {}) },
+		error: {
+			type,
+			message,
+			code,
+			...(details?.field === "thread" && { details: unsupportedThread }),
+			...(details && { dos: details }),
+		},
 	};
 }
+
+/** By this the vendor's clients know to go on without a thread. */
+const unsupportedThread = {
+	error_code: "thread_unsupported_request",
+	unsupported: [],
+};
 
 function errorType(status: number): string {
 	return (

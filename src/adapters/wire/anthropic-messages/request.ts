@@ -4,7 +4,7 @@ import type {
 	Forwarded,
 	WireRequest,
 } from "../../../ports/wire-protocol.ts";
-import { type Edit, splice } from "../json-members.ts";
+import { type Edit, spliced } from "../json-members.ts";
 import {
 	invalid,
 	isRecord,
@@ -20,6 +20,9 @@ import {
 	setMember,
 	vendorTools,
 } from "../request-body.ts";
+import { withoutSeals } from "./own-seals.ts";
+
+export const countTokens = "count-tokens";
 
 const members: ReadonlySet<string> = new Set([
 	"model",
@@ -31,9 +34,14 @@ const members: ReadonlySet<string> = new Set([
 	"mcp_servers",
 	"service_tier",
 	"speed",
+	"thread",
 ]);
 
-export function readMessages(bytes: Uint8Array): Outcome<WireRequest> {
+/** A request for a message, or to count the tokens of one, which says no limit and streams nothing. */
+export function readMessages(
+	bytes: Uint8Array,
+	operation: string,
+): Outcome<WireRequest> {
 	const read = readBody(bytes, members);
 	if (!read.ok) return read;
 	const body = read.value;
@@ -41,9 +49,16 @@ export function readMessages(bytes: Uint8Array): Outcome<WireRequest> {
 	if (!model.ok) return model;
 	const lists = refuseLists(body);
 	if (lists) return lists;
+	// The body of a turn that continues one says nothing of the input that is billed.
+	if (kindOf(body, "thread") !== "absent")
+		return invalid(
+			"thread",
+			"is not supported: send the whole conversation with each turn",
+		);
 	const stream = readFlag(body, "stream");
 	if (!stream.ok) return stream;
-	const limit = readWhole(body, "max_tokens", 0);
+	const counts = operation === countTokens;
+	const limit = counts ? accept(0) : readWhole(body, "max_tokens", 0);
 	if (!limit.ok) return limit;
 	if (limit.value === undefined) return invalid("max_tokens", "is required");
 	const media = readMedia(body, mediaTypes, (messages, found) => {
@@ -51,15 +66,15 @@ export function readMessages(bytes: Uint8Array): Outcome<WireRequest> {
 			if (isRecord(message)) countMedia(message.content, found);
 	});
 	return accept({
-		operation: "messages",
+		operation,
 		body: bytes,
 		model: model.value,
-		stream: stream.value,
+		stream: stream.value && !counts,
 		outputLimit: limit.value,
 		choices: 1,
 		inputBytes: Math.max(0, body.bytes.length - media.bytes),
 		mediaParts: media.parts,
-		serverTools: serverTools(body),
+		serverTools: counts ? [] : serverTools(body),
 		opaque: body,
 	});
 }
@@ -72,10 +87,16 @@ export function forward(
 	const edits: Edit[] = [];
 	if (model !== request.model)
 		edits.push(setMember(body, "model", JSON.stringify(model)));
-	if (outputLimit !== undefined)
+	const seals = withoutSeals(body);
+	if (seals) edits.push(seals);
+	if (outputLimit !== undefined && request.operation !== countTokens)
 		edits.push(setMember(body, "max_tokens", String(outputLimit)));
+	const sent = spliced(body.bytes, edits);
 	return {
-		body: splice(body.bytes, edits),
+		get body() {
+			return sent.body;
+		},
+		pieces: sent.pieces,
 		usageAsked: false,
 		outputLimit: outputLimit ?? request.outputLimit,
 	};

@@ -20,7 +20,10 @@ wireProtocolContract("openai-chat", () => ({
 		requests: {
 			chat: minimal,
 			embeddings: { model: "asked-model", input: ["one", "two"] },
+			"image-generations": { model: "asked-model", prompt: "A cat" },
+			speech: { model: "asked-model", input: "Hello", voice: "ash" },
 		},
+		forms: ["image-edits", "transcriptions", "translations"],
 		streaming: { operation: "chat", limit: "max_completion_tokens" },
 		stream: fixture("openai-stream.txt"),
 		plain: fixture("openai-chat.json"),

@@ -10,6 +10,7 @@ import {
 	scanMembers,
 	skipSpace,
 	splice,
+	spliced,
 } from "../json-members.ts";
 import {
 	invalid,
@@ -134,8 +135,12 @@ export function forward(
 	const asking =
 		request.stream && !quirks.noStreamOptions ? askForUsage(body) : undefined;
 	if (asking) edits.push(asking);
+	const sent = spliced(body.bytes, edits);
 	return {
-		body: splice(body.bytes, edits),
+		get body() {
+			return sent.body;
+		},
+		pieces: sent.pieces,
 		usageAsked: asking !== undefined,
 		outputLimit: outputLimit ?? request.outputLimit,
 	};

@@ -10,6 +10,7 @@ import { openPrices } from "../../compose.ts";
 import { assertSafeToListen, type Config } from "../../config.ts";
 import { othersMayRead } from "../../home.ts";
 import { type Ledger, withLedger } from "../../ledger.ts";
+import { storeAddress } from "../../store.ts";
 import { instanceName, mayLive } from "../../studio/instance.ts";
 import { amountText, counted, timeText } from "../amounts.ts";
 import { exitCodes, explain } from "../errors.ts";
@@ -56,7 +57,7 @@ export async function doctor(session: Session): Promise<number> {
 	let config: Config | undefined;
 
 	await look("runtime", runtime);
-	await look("home", () => folder(session));
+	await look("home", async () => folder(session, await isRemote(session)));
 	await look("settings", () => {
 		const loaded = session.config();
 		config = loaded.config;
@@ -77,7 +78,8 @@ export async function doctor(session: Session): Promise<number> {
 		await look("vendors", () => vendors(session, known));
 		await look("prices", () => prices(session, known));
 	}
-	if (existsSync(session.home.database)) {
+	const remote = await isRemote(session);
+	if (remote || existsSync(session.home.database)) {
 		await look("log", () =>
 			withLedger(session.home, async (ledger) => {
 				await look("clock", () => clock(ledger));
@@ -85,9 +87,13 @@ export async function doctor(session: Session): Promise<number> {
 				await look("holds", () => holds(ledger));
 				await look("uncollected", () => uncollected(ledger, session));
 				await look("checkpoint", () => checkpoint(ledger));
-				return ok(
-					`${counted(ledger.head.position(), "event")} in ${session.home.database}`,
-				);
+				const { store, head } = ledger;
+				return [
+					ok(
+						`${counted(head.position(), "event")} in ${store.name}${remote ? ` (${store.engine})` : ""}`,
+					),
+					...store.warnings.map((warning) => warn(warning)),
+				];
 			}),
 		);
 	}
@@ -123,8 +129,16 @@ function runtime(): Finding {
 	);
 }
 
-function folder({ home }: Session): readonly Finding[] {
-	if (!existsSync(home.folder) || !existsSync(home.database)) {
+/** Whether a database keeps the log; a mistake in the settings is told where they are looked at. */
+function isRemote({ home, environment }: Session): Promise<boolean> {
+	return storeAddress(home, environment).then(
+		(address) => address !== undefined,
+		() => false,
+	);
+}
+
+function folder({ home }: Session, remote: boolean): readonly Finding[] {
+	if (!existsSync(home.folder) || (!remote && !existsSync(home.database))) {
 		return [fail(`nothing is set up in ${home.folder}`, "dos init")];
 	}
 	const found: Finding[] = [];

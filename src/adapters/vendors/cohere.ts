@@ -1,0 +1,19 @@
+import type { Vendor } from "../../ports/vendor.ts";
+import { onlyOpenai } from "./only-openai.ts";
+
+export const cohere: Vendor = {
+	id: "cohere",
+	name: "Cohere",
+	bases: {
+		"openai-chat": "https://api.cohere.ai/compatibility/v1",
+	},
+	keyNames: ["COHERE_API_KEY", "CO_API_KEY"],
+	auth: "bearer",
+	// Passes over the members named here without a word.
+	quirks: {
+		maxTokensOnly: true,
+		efforts: ["none", "high"],
+		lacks: [...onlyOpenai, "n", "top_logprobs", "parallel_tool_calls", "user"],
+	},
+	source: "https://docs.cohere.com/docs/compatibility-api",
+};

@@ -1,0 +1,6 @@
+export {
+	applySettings,
+	type Change,
+	readSetting,
+	undoSettings,
+} from "./settings.ts";

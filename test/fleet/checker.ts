@@ -1,0 +1,491 @@
+/**
+ * Says whether what clients saw of balances can have happened one after the other: linearizability.
+ *
+ * Written apart from the code it checks, from its promises alone: it imports nothing of it.
+ *
+ * Each operation took place at one instant between its start and its end, or perhaps never, where its client
+ * heard no outcome. In that order: a hold takes what is available and no more; a refused hold was more than was
+ * available; a hold is resolved once, for at most what it held; a read shows the sums of that instant. Accounts
+ * do not touch each other, so each is decided by itself.
+ */
+
+/** What a client did, and what it was told. Amounts are whole numbers, times those of one clock. */
+export type Operation = {
+	readonly client: string;
+	readonly account: string;
+	readonly start: number;
+	/** Infinity where no answer came. */
+	readonly end: number;
+} & (
+	| {
+			readonly type: "grant";
+			readonly amount: number;
+			readonly outcome: "done" | "unknown";
+	  }
+	| {
+			readonly type: "hold";
+			readonly hold: string;
+			readonly amount: number;
+			readonly outcome: "held" | "refused" | "unknown";
+	  }
+	| {
+			/** Settled for `amount`; a release settles for 0. `resolved`: it was told that another had done it. */
+			readonly type: "settle";
+			readonly hold: string;
+			readonly amount: number;
+			readonly outcome: "settled" | "resolved" | "unknown";
+	  }
+	| {
+			readonly type: "read";
+			readonly granted: number;
+			readonly held: number;
+			readonly spent: number;
+			readonly outcome: "seen";
+	  }
+);
+
+export interface AccountStart {
+	readonly account: string;
+	readonly granted: number;
+	/** Most that may be spent and held together, whatever was granted. */
+	readonly cap?: number;
+	readonly spent?: number;
+	/** Open holds, and those that are resolved (`undefined`). */
+	readonly holds?: ReadonlyMap<string, number | undefined>;
+}
+
+export type Verdict =
+	| { readonly verdict: "linearizable"; readonly operations: number }
+	| {
+			readonly verdict: "broken";
+			/** Where the account stood before the counterexample. */
+			readonly from: AccountStart;
+			/** The smallest part found that can have no order either, by start. */
+			readonly counterexample: readonly Operation[];
+			/** About the operation for which there was no place. */
+			readonly why: string;
+	  }
+	/** There are more orders than it was allowed to try. This is no pass. */
+	| { readonly verdict: "undecided"; readonly account: string };
+
+export function checkBalances(
+	history: readonly Operation[],
+	accounts: readonly AccountStart[],
+	options: { readonly steps?: number } = {},
+): Verdict {
+	const steps = options.steps ?? 200_000;
+	const byAccount = new Map<string, Operation[]>(
+		accounts.map(({ account }) => [account, []]),
+	);
+	for (const operation of history) {
+		const { account, client, start, end } = operation;
+		const own = byAccount.get(account);
+		if (!own) throw new Error(`No limits were given for account ${account}.`);
+		if (!(start <= end))
+			throw new Error(`An operation of ${client} ended before it began.`);
+		own.push(operation);
+	}
+	let undecided: string | undefined;
+	for (const from of accounts) {
+		const own = byAccount.get(from.account) as readonly Operation[];
+		const found = linearize(own, from, steps);
+		if (found.ok) continue;
+		const small = shrink(own, from, steps);
+		if (small) return { verdict: "broken", ...small };
+		undecided ??= from.account;
+	}
+	return undecided === undefined
+		? { verdict: "linearizable", operations: history.length }
+		: { verdict: "undecided", account: undecided };
+}
+
+interface Counterexample {
+	readonly from: AccountStart;
+	readonly counterexample: readonly Operation[];
+	readonly why: string;
+}
+
+/**
+ * Takes away what is not needed, by steps after which the smaller history is broken only if the larger is:
+ * - An operation that changes nothing: whatever the order was, its place in it is left empty.
+ * - What came after a moment; what was under way then has no outcome yet.
+ * - What came before a moment at which nothing was under way: the account stood then where the sums say.
+ * - A hold with all that resolves it, where no refusal and no read is left: without it, others find more.
+ *
+ * Undefined when nothing could be shown to be broken within the steps. The first step comes first as it may
+ * decide what was too large to decide.
+ */
+function shrink(
+	history: readonly Operation[],
+	account: AccountStart,
+	steps: number,
+): Counterexample | undefined {
+	let best: Counterexample | undefined;
+	function broken(part: readonly Operation[], from: AccountStart): boolean {
+		const found = linearize(part, from, steps);
+		if (found.ok !== false) return false;
+		const counterexample = part.toSorted(
+			(one, other) => one.start - other.start,
+		);
+		best = { from, counterexample, why: found.why };
+		return true;
+	}
+	/** Large pieces first, then single ones. */
+	function without(
+		part: readonly Operation[],
+		from: AccountStart,
+		groups: readonly (readonly Operation[])[],
+	): readonly Operation[] {
+		let rest = part;
+		for (let size = groups.length; size >= 1; size = size >> 1) {
+			for (let at = 0; at < groups.length; at += size) {
+				const gone = new Set(groups.slice(at, at + size).flat());
+				const less = rest.filter((operation) => !gone.has(operation));
+				if (less.length < rest.length && broken(less, from)) rest = less;
+			}
+		}
+		return rest;
+	}
+
+	const observed = history.filter(observes).map((operation) => [operation]);
+	let part = without(history, account, observed);
+	if (!best && !broken(part, account)) return undefined;
+
+	const ends = [...new Set(part.map(({ end }) => end))]
+		.filter(Number.isFinite)
+		.sort((one, other) => one - other);
+	let [low, high] = [0, ends.length - 1];
+	while (low < high) {
+		const middle = (low + high) >> 1;
+		if (broken(upTo(part, ends[middle] as number), account)) high = middle;
+		else low = middle + 1;
+	}
+	const beginning = upTo(part, ends[low] ?? Number.POSITIVE_INFINITY);
+	if (broken(beginning, account)) part = beginning;
+
+	let from = account;
+	const quiet = quietMoments(part);
+	for (const moment of quiet.reverse()) {
+		const before = part.filter(({ end }) => end <= moment);
+		const after = part.filter(({ end }) => end > moment);
+		const stood = standing(account, before);
+		if (!broken(after, stood)) continue;
+		[part, from] = [after, stood];
+		break;
+	}
+	if (!part.some(observes)) {
+		const holds = Map.groupBy(
+			part.filter((operation) => "hold" in operation),
+			(operation) => ("hold" in operation ? operation.hold : ""),
+		);
+		part = without(
+			part,
+			from,
+			// Of a hold from before, only the end is here, and that frees what others may need.
+			[...holds.values()].filter((group) =>
+				group.some(({ type }) => type === "hold"),
+			),
+		);
+	}
+	broken(part, from);
+	return best;
+}
+
+function observes({ outcome }: Operation): boolean {
+	return outcome === "refused" || outcome === "resolved" || outcome === "seen";
+}
+
+function upTo(history: readonly Operation[], moment: number): Operation[] {
+	return history.flatMap((operation): Operation[] => {
+		if (operation.start > moment) return [];
+		if (operation.end <= moment) return [operation];
+		if (observes(operation) || operation.type === "read") return [];
+		return [
+			{ ...operation, end: Number.POSITIVE_INFINITY, outcome: "unknown" },
+		];
+	});
+}
+
+/** Moments at which all that had begun had ended, with an outcome, and more came. */
+function quietMoments(history: readonly Operation[]): number[] {
+	const byStart = history.toSorted((one, other) => one.start - other.start);
+	const moments: number[] = [];
+	let busyUntil = Number.NEGATIVE_INFINITY;
+	for (const { start, end } of byStart) {
+		if (busyUntil < start && busyUntil > Number.NEGATIVE_INFINITY)
+			moments.push(busyUntil);
+		busyUntil = Math.max(busyUntil, end);
+	}
+	return moments;
+}
+
+/** Where the account stands after operations that all have an outcome. */
+function standing(
+	account: AccountStart,
+	before: readonly Operation[],
+): AccountStart {
+	let { granted, spent = 0 } = account;
+	const holds = new Map(account.holds);
+	for (const operation of before)
+		if (operation.type === "hold" && operation.outcome === "held")
+			holds.set(operation.hold, operation.amount);
+	for (const operation of before) {
+		if (operation.type === "grant") granted += operation.amount;
+		if (operation.type === "settle" && operation.outcome === "settled") {
+			holds.set(operation.hold, undefined);
+			spent += operation.amount;
+		}
+	}
+	return { ...account, granted, spent, holds };
+}
+
+type Found =
+	| { readonly ok: true }
+	| { readonly ok: false; readonly why: string }
+	/** Not found out within the steps. */
+	| { readonly ok: undefined };
+
+/**
+ * Looks for an order. It walks along the starts and ends, and places an operation when its end is reached, or earlier
+ * when another needs it to be; then goes back where that led nowhere. After the same operations the account
+ * stands the same whatever their order was, so each set is tried once.
+ *
+ * What can only help is done at once: an observation that fits, and what frees credits where no observation is near
+ * that may want them taken. What can only harm waits for its end.
+ */
+function linearize(
+	history: readonly Operation[],
+	account: AccountStart,
+	steps: number,
+): Found {
+	const cap = account.cap ?? Number.POSITIVE_INFINITY;
+	let { granted, spent = 0 } = account;
+	const holds = new Map(account.holds);
+	let held = 0;
+	for (const amount of holds.values()) held += amount ?? 0;
+	const available = () => Math.min(granted, cap) - held - spent;
+
+	const sums = history.filter(
+		({ type, outcome }) => type === "read" || outcome === "refused",
+	);
+	const watched = history.map((one) =>
+		sums.some((sum) => sum.start <= one.end && one.start <= sum.end),
+	);
+	const settles = new Map<string, number>();
+	for (const one of history)
+		if (one.type === "settle" && one.outcome !== "resolved")
+			settles.set(one.hold, (settles.get(one.hold) ?? 0) + 1);
+	const atOnce = history.map((one, index) => {
+		if (observes(one)) return true;
+		if (watched[index] || one.type === "hold" || one.type === "read")
+			return false;
+		return one.type === "grant" || settles.get(one.hold) === 1;
+	});
+
+	function fits(one: Operation): boolean {
+		switch (one.type) {
+			case "grant":
+				return true;
+			case "hold":
+				return one.outcome === "refused"
+					? one.amount > available()
+					: !holds.has(one.hold) && one.amount <= available();
+			case "settle": {
+				const amount = holds.get(one.hold);
+				return one.outcome === "resolved"
+					? holds.has(one.hold) && amount === undefined
+					: amount !== undefined && one.amount <= amount;
+			}
+			case "read":
+				return (
+					one.granted === granted && one.held === held && one.spent === spent
+				);
+		}
+	}
+
+	const done = new Uint8Array(history.length);
+	const trail: { readonly index: number; readonly was: number | undefined }[] =
+		[];
+	function place(index: number): void {
+		const one = history[index] as Operation;
+		let was: number | undefined;
+		if (!observes(one)) {
+			if (one.type === "grant") granted += one.amount;
+			if (one.type === "hold") {
+				holds.set(one.hold, one.amount);
+				held += one.amount;
+			}
+			if (one.type === "settle") {
+				was = holds.get(one.hold) as number;
+				holds.set(one.hold, undefined);
+				held -= was;
+				spent += one.amount;
+			}
+		}
+		done[index] = 1;
+		trail.push({ index, was });
+	}
+	function takeBack(length: number): void {
+		while (trail.length > length) {
+			const { index, was } = trail.pop() as (typeof trail)[number];
+			const one = history[index] as Operation;
+			done[index] = 0;
+			if (observes(one)) continue;
+			if (one.type === "grant") granted -= one.amount;
+			if (one.type === "hold") {
+				holds.delete(one.hold);
+				held -= one.amount;
+			}
+			if (one.type === "settle") {
+				holds.set(one.hold, was);
+				held += was as number;
+				spent -= one.amount;
+			}
+		}
+	}
+
+	/** Starts before ends where they fall together: then the two may have overlapped. */
+	const moments = history
+		.flatMap(({ start, end }, index) => [
+			{ time: start, index, ends: false },
+			{ time: end, index, ends: true },
+		])
+		.filter(({ time }) => time !== Number.POSITIVE_INFINITY)
+		.sort(
+			(one, other) =>
+				one.time - other.time || Number(one.ends) - Number(other.ends),
+		);
+	const active = new Set<number>();
+	let at = 0;
+	function goBack(to: number): void {
+		while (at > to) {
+			at--;
+			const { index, ends } = moments[at] as (typeof moments)[number];
+			if (ends) active.add(index);
+			else active.delete(index);
+		}
+	}
+	function placeAtOnce(): void {
+		for (let again = true; again; ) {
+			again = false;
+			for (const index of active) {
+				if (done[index] || !atOnce[index] || !fits(history[index] as Operation))
+					continue;
+				place(index);
+				again ||= !observes(history[index] as Operation);
+			}
+		}
+	}
+
+	/** What may be placed next so that the operation whose end is reached gets its place, the likeliest first. */
+	function choices(due: number): number[] {
+		const wanted = history[due] as Operation;
+		const about = "hold" in wanted ? wanted.hold : undefined;
+		const wantsMore = wanted.type === "hold" && wanted.outcome !== "refused";
+		const rank = (index: number): number => {
+			const one = history[index] as Operation;
+			const frees = one.type === "grant" || one.type === "settle";
+			return (
+				(index === due ? -4 : 0) +
+				("hold" in one && one.hold === about ? -2 : 0) +
+				(frees === wantsMore ? 0 : 2) +
+				(one.outcome === "unknown" ? 1 : 0)
+			);
+		};
+		return [...active]
+			.filter((index) => {
+				const one = history[index] as Operation;
+				if (done[index] || !fits(one)) return false;
+				// What was spent and granted never comes back.
+				if (wanted.type === "read" && overshoots(one, wanted)) return false;
+				return (
+					index === due ||
+					watched[index] ||
+					one.type === "settle" ||
+					("hold" in one && one.hold === about)
+				);
+			})
+			.sort((one, other) => rank(one) - rank(other));
+	}
+
+	function overshoots(
+		one: Operation,
+		seen: Extract<Operation, { type: "read" }>,
+	): boolean {
+		if (one.type === "grant") return granted + one.amount > seen.granted;
+		return one.type === "settle" && spent + one.amount > seen.spent;
+	}
+
+	const seen = new Set<string>();
+	const forks: {
+		at: number;
+		trail: number;
+		options: number[];
+		next: number;
+	}[] = [];
+	let furthest = -1;
+	let why = "";
+	for (let step = 0; ; step++) {
+		if (step > steps) return { ok: undefined };
+		placeAtOnce();
+		for (; at < moments.length; at++) {
+			const { index, ends } = moments[at] as (typeof moments)[number];
+			if (ends && !done[index]) break;
+			if (ends) active.delete(index);
+			else {
+				active.add(index);
+				placeAtOnce();
+			}
+		}
+		if (at === moments.length) return { ok: true };
+		const due = (moments[at] as (typeof moments)[number]).index;
+		if (at > furthest) {
+			furthest = at;
+			why = whyNot(history[due] as Operation);
+		}
+		const placed = [...active].filter((index) => done[index]);
+		const key = `${at}:${placed.sort((one, other) => one - other).join()}`;
+		if (!seen.has(key)) {
+			seen.add(key);
+			forks.push({ at, trail: trail.length, options: choices(due), next: 0 });
+		}
+		for (;;) {
+			const fork = forks.at(-1);
+			if (!fork) return { ok: false, why };
+			takeBack(fork.trail);
+			goBack(fork.at);
+			const option = fork.options[fork.next++];
+			if (option !== undefined) {
+				place(option);
+				break;
+			}
+			forks.pop();
+		}
+	}
+
+	function whyNot(one: Operation): string {
+		const stood = `${available()} was available (${granted} granted, ${held} held, ${spent} spent)`;
+		switch (one.type) {
+			case "grant":
+				return `${one.client} granted ${one.amount}.`;
+			case "hold":
+				if (one.outcome === "refused")
+					return `${one.client} was refused a hold of ${one.amount} where ${stood}.`;
+				return holds.has(one.hold)
+					? `${one.client} was given the hold ${one.hold} a second time.`
+					: `${one.client} was given a hold of ${one.amount} where ${stood}.`;
+			case "settle": {
+				const amount = holds.get(one.hold);
+				if (!holds.has(one.hold))
+					return `${one.client} resolved the hold ${one.hold}, which nobody had been given.`;
+				if (one.outcome === "resolved")
+					return `${one.client} was told that the hold ${one.hold} had been resolved, and it had not.`;
+				return amount === undefined
+					? `${one.client} resolved the hold ${one.hold}, which had been resolved.`
+					: `${one.client} settled the hold ${one.hold} for ${one.amount}, and it held ${amount}.`;
+			}
+			case "read":
+				return `${one.client} read ${one.granted} granted, ${one.held} held, ${one.spent} spent where ${stood}.`;
+		}
+	}
+}
