@@ -152,6 +152,7 @@ export const langchainOpenaiResponses: Connect = ({ url, key }) =>
 				maxTokens: 2_000,
 				useResponsesApi: true,
 				zdrEnabled: true,
+				modelKwargs: { include: ["reasoning.encrypted_content"] },
 				...(thinks && { reasoning: { effort: "medium", summary: "auto" } }),
 				configuration: { baseURL: `${url}/v1` },
 			}),

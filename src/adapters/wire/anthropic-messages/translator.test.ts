@@ -210,9 +210,13 @@ function requests(
 			};
 		});
 }
-const budgets: fc.Arbitrary<Reasoning> = optionally(
-	{ budget: fc.integer({ min: 1_024, max: 3_999 }) },
-	{ show: fc.constantFrom("none" as const, "auto" as const) },
+/** Those with a budget are shown unless it is said otherwise. */
+const budgets: fc.Arbitrary<Reasoning> = fc.record(
+	{
+		budget: fc.integer({ min: 1_024, max: 3_999 }),
+		show: fc.constantFrom("none" as const, "auto" as const),
+	},
+	{ noNullPrototype: true },
 );
 
 const allUsage: readonly UsageClass[] = [

@@ -192,8 +192,7 @@ function readDisposition(value: string): Disposition | undefined {
 	if (!/^form-data;/i.test(value)) return undefined;
 	// A quote behind a backslash ends the text for some readers, and not for others; the same is true
 	// of white space where clients write none.
-	const each =
-		/; ?([\w*-]+)=(?:"((?:[^"\\]|\\(?!"))*)"|([^\s;"\\,]+))/y;
+	const each = /; ?([\w*-]+)=(?:"((?:[^"\\]|\\(?!"))*)"|([^\s;"\\,]+))/y;
 	each.lastIndex = "form-data".length;
 	const found = new Map<string, string>();
 	let end = each.lastIndex;

@@ -79,7 +79,10 @@ const requests: fc.Arbitrary<CanonicalRequest> = canonicalRequests({
 			}),
 			linkedMedia("image", marks),
 			inlineMedia("audio", ["audio/wav", "audio/mpeg"], marks),
-			inlineMedia("document", ["application/pdf"], { ...marks, name: names }),
+			// Data is sent with a name, whether it had one or not.
+			fc
+				.tuple(inlineMedia("document", ["application/pdf"], marks), names)
+				.map(([part, name]) => ({ ...part, name })),
 			linkedMedia("document", { ...marks, name: names }),
 			linkedMedia("video", marks),
 		),

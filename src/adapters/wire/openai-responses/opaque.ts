@@ -40,11 +40,15 @@ export function reasoningOpaque(
 		typeof item.id === "string" && !isOurs(item.id) ? item.id : undefined;
 	if (typeof encrypted !== "string" || encrypted === "")
 		return id === undefined ? undefined : own({ id });
+	if (encrypted === nothingSealed) return undefined;
 	return (
 		unseal(encrypted) ??
 		own({ ...(id !== undefined && { id }), encrypted_content: encrypted })
 	);
 }
+
+/** Some clients send back only reasoning that is encrypted, so that of vendors who encrypt none is too. */
+const nothingSealed = seal(own(null)) as string;
 
 /**
  * The members of a reasoning item that say it again to a client: `id` stands in where there is none,
@@ -55,7 +59,7 @@ export function reasoningMark(
 	id: string,
 	fixed: boolean,
 ): { readonly id: string; readonly encrypted_content?: string } {
-	if (!opaque) return { id };
+	if (!opaque) return { id, encrypted_content: nothingSealed };
 	const data = ownData(opaque);
 	if (!data || (fixed && typeof data.id === "string" && data.id !== id)) {
 		const sealed = seal(opaque);

@@ -369,6 +369,12 @@ async function attempt(
 		connection.model ??
 		harness.usualModel ??
 		"loopback/loopback";
+	if (plan?.blocked !== undefined)
+		return {
+			works: false,
+			code: "connection/blocked",
+			message: plan.blocked,
+		};
 	const own =
 		running?.url === connection.url || connection.url === urlOf(listen);
 	return tryConnection(
