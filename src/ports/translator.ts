@@ -73,11 +73,15 @@ export interface Translator {
 	/** Reads a vendor's stream as its bytes come, cut anywhere. */
 	openReader(request: CanonicalRequest): AnswerReader;
 
-	/** Writes a client's stream, piece by piece. `asked` is what `request` was read from. */
+	/**
+	 * Writes a client's stream, piece by piece. `asked` is what `request` was read from; `warn` is told
+	 * of what the stream's answer loses, as `writeAnswer` tells of a whole one's.
+	 */
 	openWriter(
 		request: CanonicalRequest,
 		naming: Naming,
 		asked: WireRequest,
+		warn?: Warn,
 	): AnswerWriter;
 
 	/** What a vendor's error body says; `body` is whatever came. */
@@ -119,6 +123,8 @@ export interface Naming {
 	readonly model: string;
 	/** Milliseconds since 1970 UTC. */
 	readonly time: number;
+	/** The kept answer that the request goes on from. */
+	readonly previous?: string;
 }
 
 export interface AnswerReader {

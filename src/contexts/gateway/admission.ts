@@ -138,7 +138,12 @@ export async function prepare(
 					request: asked,
 					vendor: substrate.protocol,
 					change,
-					naming: { call, model: asked.model, time: now },
+					naming: {
+						call,
+						model: asked.model,
+						time: now,
+						...(previous !== undefined && { previous }),
+					},
 				});
 	if (!passage.ok) return passage;
 	const retry = request.header("idempotency-key");

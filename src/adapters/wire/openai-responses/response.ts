@@ -71,7 +71,7 @@ export function askedMembers(request: CanonicalRequest, naming: Naming): Json {
 		max_tool_calls: null,
 		metadata: request.metadata ?? {},
 		parallel_tool_calls: request.parallelToolCalls ?? true,
-		previous_response_id: null,
+		previous_response_id: naming.previous ?? null,
 		prompt_cache_key: request.cacheKey ?? null,
 		reasoning: {
 			effort: reasoning?.effort ?? null,
