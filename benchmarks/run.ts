@@ -11,6 +11,8 @@ const all = {
 	ledger: ["ledger.ts"],
 	log: ["log.ts", "--events", "1000000"],
 	wire: ["wire.ts"],
+	translation: ["translation.ts"],
+	routing: ["routing.ts"],
 	"http-edge": ["http-edge.ts", "4", "3"],
 	"event-log": ["event-log.ts"],
 	postgres: ["postgres.ts"],

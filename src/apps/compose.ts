@@ -28,14 +28,23 @@ import {
 } from "../contexts/gateway/index.ts";
 import { Fault, type Outcome } from "../kernel/outcome.ts";
 import type { HttpClient } from "../ports/http-client.ts";
-import type { HttpServer, Listening } from "../ports/http-server.ts";
+import type {
+	HttpHandler,
+	HttpServer,
+	Listening,
+} from "../ports/http-server.ts";
 import type { PriceBook } from "../ports/price-book.ts";
 import type { WireProtocol } from "../ports/wire-protocol.ts";
 import { assertSafeToListen, type Config } from "./config.ts";
 import type { Environment } from "./home.ts";
 import type { Ledger } from "./ledger.ts";
 import { followOthers } from "./studio/follow.ts";
-import { instanceName, mayLive } from "./studio/instance.ts";
+import {
+	type Instance,
+	type LeaseTimes,
+	openInstance,
+} from "./studio/instance.ts";
+import { lookAtReadiness } from "./studio/readiness.ts";
 import { openRoutes } from "./studio/routes.ts";
 
 /** The gateway over a ledger, and the server that offers it. */
@@ -44,8 +53,12 @@ export interface Studio {
 	readonly substrates: Substrates;
 	readonly vendors: readonly FoundVendor[];
 	readonly protocols: readonly WireProtocol[];
+	/** This run among the others on its store. */
+	readonly instance: Pick<Instance, "holder" | "onDuty" | "replicas">;
 	/** Resolves holds that earlier runs left, then accepts connections. Returns the base address. */
 	listen(): Promise<string>;
+	/** From now on a load balancer is told to send no more calls; those that come are served. */
+	withdraw(): void;
 	/** Stops accepting, lets calls under way finish, then closes. `waiting` is told how many are left, now and then. */
 	drain(waiting?: (calls: number) => void): Promise<void>;
 	/** Aborts the calls under way (what was delivered is paid), then closes. */
@@ -58,6 +71,8 @@ export async function openStudio(options: {
 	readonly environment: Environment;
 	readonly version: string;
 	readonly report: Report;
+	/** How long this run may be silent before others act for it. */
+	readonly leaseTimes?: LeaseTimes;
 }): Promise<Studio> {
 	const { ledger, config, environment, report } = options;
 	const { head, log, clock, chance, digest } = ledger;
@@ -78,7 +93,17 @@ export async function openStudio(options: {
 		crossings,
 	});
 	const client = loopbackClient(edges.client);
-	const holder = instanceName(chance);
+	const { store } = ledger;
+	const following = followOthers(ledger, report);
+	const instance = openInstance({
+		leases: store.leases(),
+		chance,
+		oneMachine: store.kind === "sqlite",
+		name: environment.DOS_INSTANCE || undefined,
+		note: () => JSON.stringify({ position: head.position() }),
+		times: options.leaseTimes,
+		report,
+	});
 	const gateway = openGateway({
 		head,
 		log,
@@ -91,13 +116,30 @@ export async function openStudio(options: {
 		substrates,
 		holds: config.holds,
 		timeouts: config.timeouts,
+		bodyBytes: config.limits.bodyBytes,
 		requestsPerMinute: config.limits.requestsPerMinute,
-		holder,
-		isAlive: (other) => mayLive(other, holder),
+		holder: instance.holder,
+		gone: instance.gone,
+		onDuty: instance.onDuty,
+		replicas: instance.replicas,
 		report,
 	});
+	gateway.metrics.gauge(
+		"dos_log_lag_events",
+		"Events that the log had at the last look and that were not folded here.",
+		following.lag,
+	);
+	gateway.metrics.gauge(
+		"dos_replicas",
+		"Processes that serve this log.",
+		instance.replicas,
+	);
+	gateway.metrics.gauge(
+		"dos_on_duty",
+		"1 where the background duties are done.",
+		() => (instance.onDuty() ? 1 : 0),
+	);
 	let listening: Listening | undefined;
-	let unfollow = () => {};
 	let draining = false;
 
 	function onFault(fault: unknown): void {
@@ -105,9 +147,10 @@ export async function openStudio(options: {
 	}
 
 	async function close(): Promise<void> {
-		unfollow();
+		following.end();
 		await listening?.stop();
 		client.close();
+		await instance.end();
 	}
 
 	return {
@@ -115,10 +158,11 @@ export async function openStudio(options: {
 		substrates,
 		vendors,
 		protocols,
+		instance,
 		async listen() {
 			assertSafeToListen(config.listen);
+			await instance.begin();
 			await gateway.recover();
-			unfollow = followOthers(ledger, report);
 			const { host, port, tls } = config.listen;
 			listening = await edges.server.listen(
 				{
@@ -133,19 +177,28 @@ export async function openStudio(options: {
 					limits: config.limits,
 					onFault,
 				},
-				openRoutes({
-					gateway,
-					substrates,
-					protocols,
-					clock,
-					version: options.version,
-					hosts: hostNames(config),
-					refresh: () => head.refresh(),
-					draining: () => draining,
-					onFault,
-				}),
+				underLease(
+					instance,
+					openRoutes({
+						gateway,
+						substrates,
+						protocols,
+						clock,
+						version: options.version,
+						hosts: hostNames(config),
+						refresh: () => head.refresh(),
+						draining: () => draining,
+						readiness: () =>
+							lookAtReadiness(following, draining, config.replica.readyWithin),
+						replicas: instance.replicas,
+						onFault,
+					}),
+				),
 			);
 			return `${tls ? "https" : "http"}://${host.includes(":") ? `[${host}]` : host}:${listening.port}`;
+		},
+		withdraw() {
+			draining = true;
 		},
 		async drain(waiting = () => {}) {
 			draining = true;
@@ -164,6 +217,20 @@ export async function openStudio(options: {
 			await close();
 		},
 	};
+}
+
+/**
+ * A call that arrives after this process stood still waits until the lease that its hold will name is sure again.
+ * Should the store not answer, it goes on: its hold then names none.
+ */
+function underLease(
+	{ lapsed, renew }: Pick<Instance, "lapsed" | "renew">,
+	handler: HttpHandler,
+): HttpHandler {
+	return (request, response) =>
+		request.method === "POST" && lapsed()
+			? renew().then(() => handler(request, response))
+			: handler(request, response);
 }
 
 /** The HTTP edges that are quickest on the runtime we are on. */

@@ -43,6 +43,7 @@ describe("an empty configuration", () => {
 		expect(read("").config).toEqual({
 			account: "main",
 			listen: { host: "127.0.0.1", port: 4141, insecure: false, hosts: [] },
+			replica: { readyWithin: 5_000, drainGrace: 5_000 },
 			limits: {
 				bodyBytes: 32 * 2 ** 20,
 				headerBytes: 16 * 2 ** 10,

@@ -19,6 +19,7 @@ export interface Config {
 	 */
 	readonly store?: string;
 	readonly listen: ListenConfig;
+	readonly replica: ReplicaConfig;
 	readonly limits: LimitsConfig;
 	/** How long a vendor may take: connect 10 s, first byte 5 min, idle 2 min, total 30 min. */
 	readonly timeouts: Timeouts;
@@ -44,6 +45,13 @@ export interface ListenConfig {
 	readonly insecure: boolean;
 	/** Host names that requests may carry besides the address listened on. Default none. */
 	readonly hosts: readonly string[];
+}
+
+export interface ReplicaConfig {
+	/** How old what was seen of the log may be for `/readyz` to say ready. Default 5 s. */
+	readonly readyWithin: number;
+	/** How long a replica that is asked to end says so to load balancers and still takes calls. Default 5 s. */
+	readonly drainGrace: number;
 }
 
 export interface LimitsConfig extends HttpLimits {
@@ -459,6 +467,13 @@ const schema = section({
 			tls: v.exactOptional(section({ key: text, certificate: text })),
 			insecure: flag(false),
 			hosts: v.optional(v.array(text, "must be a list"), []),
+		}),
+		{},
+	),
+	replica: v.optional(
+		section({
+			readyWithin: v.optional(duration(100), "5s"),
+			drainGrace: v.optional(duration(0), "5s"),
 		}),
 		{},
 	),

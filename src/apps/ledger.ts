@@ -46,6 +46,8 @@ export async function openLedger(
 	options: {
 		readonly create?: boolean;
 		readonly onFault?: (fault: unknown) => void;
+		/** Another than the system's: for tests. */
+		readonly clock?: Clock;
 	} = {},
 ): Promise<Ledger> {
 	if (options.create) createHome(home);
@@ -53,7 +55,7 @@ export async function openLedger(
 	const store = await openStore(home, options);
 	try {
 		const { log, derived } = store;
-		const clock = systemClock;
+		const clock = options.clock ?? systemClock;
 		const digest = nodeDigest;
 		const head = await openHead({
 			log,

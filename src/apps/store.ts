@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { isPostgresAddress } from "../adapters/postgres/address.ts";
+import { systemClock } from "../adapters/runtime/clock.ts";
 import type { Database } from "../adapters/sqlite/database.ts";
 import { Fault } from "../kernel/outcome.ts";
 import type { AnswerStore } from "../ports/answer-store.ts";
 import type { DerivedStore } from "../ports/derived-store.ts";
 import type { EventLog } from "../ports/event-log.ts";
+import type { Leases } from "../ports/lease.ts";
 import type { Environment, Home } from "./home.ts";
 
 /** Where the log and what stands beside it are kept: a file of this machine, or a database for a fleet. */
@@ -19,6 +21,8 @@ export interface Store {
 	readonly log: EventLog;
 	readonly derived: DerivedStore;
 	answers(): AnswerStore;
+	/** Leases of who shares this store. */
+	leases(): Leases;
 	/**
 	 * Calls `heard` when another process may have appended: a wake-up only, which may come late, twice, or never.
 	 * The returned function ends it.
@@ -52,8 +56,13 @@ export async function storeAddress(
 	return store === undefined ? undefined : checked(store);
 }
 
+/** Whether a text is the address of a database server. */
+export function isServerAddress(text: string): boolean {
+	return isPostgresAddress(text);
+}
+
 function checked(address: string): string {
-	if (isPostgresAddress(address)) return address;
+	if (isServerAddress(address)) return address;
 	throw new Fault(
 		"store/bad-address",
 		"The store must be an address such as postgres://role:password@host:5432/database. Without one, the log is kept in the home folder.",
@@ -81,11 +90,13 @@ export async function openFileStore(path: string): Promise<Store> {
 		{ sqliteEventLog },
 		{ sqliteDerivedStore },
 		{ sqliteAnswerStore },
+		{ sqliteLeases },
 	] = await Promise.all([
 		import("../adapters/sqlite/database.ts"),
 		import("../adapters/event-log/sqlite.ts"),
 		import("../adapters/derived-store/sqlite.ts"),
 		import("../adapters/answer-store/sqlite.ts"),
+		import("../adapters/lease/sqlite.ts"),
 	]);
 	const file = openDatabase(path);
 	try {
@@ -97,6 +108,7 @@ export async function openFileStore(path: string): Promise<Store> {
 			log: sqliteEventLog(file),
 			derived: sqliteDerivedStore(file),
 			answers: () => sqliteAnswerStore(file),
+			leases: () => sqliteLeases(file, systemClock),
 			watch: () => () => {},
 			file,
 			close: () => file.close(),
@@ -117,11 +129,13 @@ export async function openServerStore(
 		{ postgresEventLog },
 		{ postgresDerivedStore },
 		{ postgresAnswerStore },
+		{ postgresLeases },
 	] = await Promise.all([
 		import("../adapters/postgres/database.ts"),
 		import("../adapters/event-log/postgres.ts"),
 		import("../adapters/derived-store/postgres.ts"),
 		import("../adapters/answer-store/postgres.ts"),
+		import("../adapters/lease/postgres.ts"),
 	]);
 	const database = await openPostgres(address, {
 		...(onFault && { onFault }),
@@ -134,6 +148,7 @@ export async function openServerStore(
 		log: postgresEventLog(database),
 		derived: postgresDerivedStore(database),
 		answers: () => postgresAnswerStore(database),
+		leases: () => postgresLeases(database),
 		watch: (heard) => database.listen(heard),
 		close: () => database.close(),
 	};

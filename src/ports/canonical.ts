@@ -209,6 +209,8 @@ export type Tool =
 			/** The vendor must hold arguments to the schema. */
 			readonly strict?: boolean;
 			readonly cache?: CacheMark;
+			/** Where its client has it, if not among its tools as they are named here. */
+			readonly opaque?: Opaque;
 	  }
 	/** Takes plain text in place of JSON. `format` is the protocol's own grammar definition. */
 	| {
@@ -216,6 +218,7 @@ export type Tool =
 			readonly name: string;
 			readonly description?: string;
 			readonly format?: unknown;
+			readonly opaque?: Opaque;
 	  }
 	| {
 			readonly type: "web-search";

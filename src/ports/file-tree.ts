@@ -53,10 +53,11 @@ export interface FileTree {
 	/**
 	 * Writes a new file; `file-tree/exists` when anything stands there. Durable before it returns, unless
 	 * `durable` is false: then a power cut may leave any part of it, and whoever reads it has to notice.
+	 * Of pieces, each is written before the next is asked for.
 	 */
 	write(
 		path: string,
-		bytes: Uint8Array,
+		bytes: Uint8Array | Iterable<Uint8Array>,
 		permissions: number,
 		durable?: boolean,
 	): void;

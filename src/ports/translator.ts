@@ -7,6 +7,7 @@ import type {
 	CanonicalRequest,
 	VendorError,
 } from "./canonical.ts";
+import type { Quirks } from "./vendor.ts";
 import type { ForwardChange, WireRequest } from "./wire-protocol.ts";
 
 export type Json = Readonly<Record<string, unknown>>;
@@ -45,6 +46,9 @@ export interface Translator {
 	 * `messages.2.parts.0`); the crossing says them again in these words (`inWords`).
 	 */
 	readonly words?: Readonly<Record<string, string>>;
+
+	/** Whether vendors have tools that take plain text; absent: they have none. */
+	takesText?(quirks: Quirks): boolean;
 
 	/**
 	 * What a client's request means. Refuses what is no request of this protocol with

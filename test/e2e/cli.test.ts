@@ -35,6 +35,8 @@ const commands = [
 	"credits caps",
 	"quote",
 	"call",
+	"connect",
+	"disconnect",
 	"vendors",
 	"models",
 	"audit verify",

@@ -112,6 +112,90 @@ describe("object level authorization (API1)", () => {
 	});
 });
 
+describe("stored answers (API1)", () => {
+	const answerOf = (id: string, text: string, previous: unknown = null) =>
+		JSON.stringify({
+			id,
+			object: "response",
+			created_at: 1,
+			status: "completed",
+			model: "m",
+			previous_response_id: previous,
+			output: [
+				{
+					id: `msg_${id}`,
+					type: "message",
+					role: "assistant",
+					status: "completed",
+					content: [{ type: "output_text", text, annotations: [] }],
+				},
+			],
+			usage: { input_tokens: 10, output_tokens: 5, total_tokens: 15 },
+		});
+
+	async function withResponses(text: string, more = ""): Promise<void> {
+		await studio.close();
+		studio = await startStudio(
+			mockVendor(upstream.url, "openai-responses", more),
+		);
+		key = await studio.key();
+		let answers = 0;
+		upstream.answer = (_, response) =>
+			sendJson(response, 200, answerOf(`resp_${++answers}`, text));
+	}
+
+	const ask = (more: object = {}) =>
+		call({ model: "mock/m", input: "Mine", ...more }, {}, "/v1/responses");
+
+	it("are no other account's, to read, to go on from or to delete", async () => {
+		await withResponses("PLANTED-ANSWER");
+		await (await ask()).text();
+		const own = key;
+		const stranger = await otherAccountsKey();
+		for (const [id, of] of [
+			["resp_1", stranger],
+			["resp_9", own],
+		] as const) {
+			key = of;
+			const told = [
+				await get(`/v1/responses/${id}`, of),
+				await get(`/v1/responses/${id}/input_items`, of),
+				await fetch(`${studio.url}/v1/responses/${id}`, {
+					method: "DELETE",
+					headers: { authorization: `Bearer ${of}` },
+				}),
+				await ask({ previous_response_id: id }),
+			];
+			for (const each of told) {
+				expect(each.status).toBe(404);
+				expect(await codeOf(each)).toBe("response/unknown");
+			}
+		}
+		for (const path of ["main%2Fresp_1", "..%2Fmain%2Fresp_1", "%2E%2E/resp_1"])
+			expect((await get(`/v1/responses/${path}`, stranger)).status).toBe(404);
+		expect(upstream.received).toHaveLength(1);
+		expect((await get("/v1/responses/resp_1", own)).status).toBe(200);
+	});
+
+	it("make no request larger than a body may be, however little goes on from them", async () => {
+		await withResponses("x".repeat(20_000), 'limits: { bodyBytes: "64 KiB" }');
+		const codes: string[] = [];
+		let previous: string | undefined;
+		for (let turns = 0; turns < 6; turns++) {
+			const response = await ask({ previous_response_id: previous });
+			if (response.ok) {
+				previous = ((await response.json()) as { id: string }).id;
+				codes.push("ok");
+			} else codes.push(await codeOf(response));
+		}
+		expect(codes.slice(0, 2)).toEqual(["ok", "ok"]);
+		expect(codes.at(-1)).toBe("response/too-long");
+		for (const { bytes } of upstream.received)
+			expect(bytes.length).toBeLessThanOrEqual(65_536);
+		expect((await get(`/v1/responses/${previous}`)).status).toBe(200);
+	});
+});
+
 describe("authentication (API2)", () => {
 	it("costs one hash of the whole secret and a look-up, however near a guess is", async () => {
 		const hashed = vi.spyOn(nodeDigest, "text");
@@ -292,6 +376,87 @@ describe("requests of ours to elsewhere (API7)", () => {
 		}
 	});
 
+	const names = [
+		"..",
+		"../../evil",
+		"x/../../../evil",
+		"x\\..\\..\\evil",
+		"%2e%2e/%2e%2e/evil",
+		"m?key=evil#x",
+		"m:countTokens",
+		"m\r\nx-evil: 1",
+		"//evil.example/m",
+		"@evil.example",
+		"\u202eevil\u0000",
+	];
+	const inPlace: Record<string, RegExp> = {
+		"google-generate":
+			/^\/v1\/models\/(?!.*(?:^|\/)\.\.?(?:\/|$))[^?#\\:\s]+:generateContent$/,
+		"bedrock-converse": /^\/v1\/model\/(?!\.\.?\/)[^/?#\\\s]+\/converse$/,
+	};
+
+	it.each(Object.keys(inPlace))(
+		"name a model of %s in its place of the address, whatever it is called",
+		async (protocol) => {
+			await studio.close();
+			studio = await startStudio(mockVendor(upstream.url, protocol));
+			key = await studio.key();
+			for (const name of names) {
+				await (await call({ ...good, model: `mock/${name}` })).text();
+				const spelled = encodeURIComponent(`mock/${name}`);
+				for (const model of [spelled, spelled.replaceAll("%2F", "/")])
+					await (
+						await call(
+							{ contents: [{ role: "user", parts: [{ text: "hi" }] }] },
+							{},
+							`/v1beta/models/${model}:generateContent`,
+						)
+					).text();
+			}
+			expect(upstream.received.length).toBeGreaterThan(names.length);
+			for (const { path, headers } of upstream.received) {
+				const expected = inPlace[protocol] as RegExp;
+				expect(path).toMatch(expected);
+				expect(new URL(path, upstream.url).pathname).toBe(path);
+				expect(`http://${headers.host}`).toBe(upstream.url);
+				expect(headers["x-evil"]).toBeUndefined();
+			}
+		},
+	);
+
+	it("fetch nothing that a client names: addresses of images and files go on as they are, or not at all", async () => {
+		const elsewhere = await startUpstream((_, response) =>
+			sendJson(response, 200, "{}"),
+		);
+		try {
+			const url = `${elsewhere.url}/latest/meta-data.png`;
+			for (const protocol of [
+				"openai-chat",
+				"openai-responses",
+				"anthropic-messages",
+				"google-generate",
+				"bedrock-converse",
+			]) {
+				await studio.close();
+				studio = await startStudio(mockVendor(upstream.url, protocol));
+				key = await studio.key();
+				for (const content of [
+					{ type: "image_url", image_url: { url } },
+					{ type: "file", file: { file_data: url, filename: "a.pdf" } },
+				])
+					await (
+						await call({
+							...good,
+							messages: [{ role: "user", content: [content] }],
+						})
+					).text();
+			}
+			expect(elsewhere.received).toHaveLength(0);
+		} finally {
+			await elsewhere.close();
+		}
+	});
+
 	it("follow no redirect, and take neither key nor prompt there", async () => {
 		const elsewhere = await startUpstream((_, response) =>
 			sendJson(response, 200, "{}"),
@@ -331,6 +496,81 @@ describe("requests of ours to elsewhere (API7)", () => {
 			error: { code: "config/base-invalid" },
 		}),
 	);
+});
+
+describe("translation", () => {
+	async function crossing(): Promise<void> {
+		await studio.close();
+		studio = await startStudio(mockVendor(upstream.url, "google-generate"));
+		key = await studio.key();
+		upstream.answer = (_, response) =>
+			sendJson(
+				response,
+				200,
+				JSON.stringify({
+					candidates: [
+						{
+							content: { role: "model", parts: [{ text: "Hello" }] },
+							finishReason: "STOP",
+						},
+					],
+					usageMetadata: {
+						promptTokenCount: 10,
+						candidatesTokenCount: 5,
+						totalTokenCount: 15,
+					},
+				}),
+			);
+	}
+
+	it("names what was lost in one header that nothing breaks out of, and records no name of the client's", async () => {
+		await crossing();
+		const port = Number(new URL(studio.url).port);
+		const body = JSON.stringify({
+			...good,
+			"a\r\nx-evil: 1\r\n\r\nPLANTED": 1,
+			"\u0000\u202e\ud83d\ude00\ud800": 1,
+			...Object.fromEntries(
+				Array.from({ length: 5_000 }, (_, index) => [`PLANTED${index}`, 1]),
+			),
+		}).replace(/[^ -~]/g, (odd) =>
+			Array.from(
+				{ length: odd.length },
+				(_, at) => `\\u${odd.charCodeAt(at).toString(16).padStart(4, "0")}`,
+			).join(""),
+		);
+		const client = await rawClient(port);
+		client.send(
+			`POST ${chat} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${key}\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+		);
+		const [head = ""] = (await client.rest()).split("\r\n\r\n");
+		expect(head).toMatch(/^HTTP\/1\.1 200 /);
+		expect(head).not.toMatch(/\r\nx-evil/i);
+		expect(head).toMatch(/\r\nx-dos-warnings: [ -~]+, and \d+ more/i);
+		expect(head.length).toBeLessThan(8_000);
+		await studio.settled();
+		let log = "";
+		for await (const batch of studio.ledger.log.read(0))
+			log += JSON.stringify(batch);
+		expect(log).toContain("credits-settled");
+		expect(log).not.toContain("PLANTED");
+		expect(log.length).toBeLessThan(100_000);
+	});
+
+	it("an idempotency key is for one model, also where the address names it", async () => {
+		await crossing();
+		const ask = (model: string) =>
+			call(
+				{ contents: [{ role: "user", parts: [{ text: "hi" }] }] },
+				{ "idempotency-key": "same" },
+				`/v1beta/models/mock%2F${model}:generateContent`,
+			);
+		expect((await ask("a")).status).toBe(200);
+		expect((await ask("a")).headers.get("x-dos-replayed")).toBe("true");
+		const other = await ask("b");
+		expect(other.ok).toBe(false);
+		expect(upstream.received).toHaveLength(1);
+	});
 });
 
 describe("configuration (API8)", () => {
@@ -413,7 +653,8 @@ describe("configuration (API8)", () => {
 						.end();
 				});
 			for (const path of ["/healthz", "/metrics"]) {
-				expect(await ask(path, outside)).toBe(401);
+				// Load balancers elsewhere have no key: they hear that it lives, and nothing more.
+				expect(await ask(path, outside)).toBe(path === "/healthz" ? 200 : 401);
 				expect(await ask(path, outside, key)).toBe(200);
 				expect(await ask(path, "127.0.0.1")).toBe(200);
 			}

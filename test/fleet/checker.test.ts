@@ -375,14 +375,14 @@ describe("histories made by a ledger that is right", () => {
 	});
 
 	it("are decided where hundreds overlap, when a log says what order to try", () => {
-		for (let seed = 1; seed <= 2; seed++) {
-			const history = played(seed, 300, 2_000);
+		for (const seed of [1]) {
+			const history = played(seed, 240, 2_000);
 			expect(checkBalances(history, [main]).verdict).toBe("linearizable");
 			// A log that lies changes nothing about what clients saw.
 			const small = played(seed, 60, 20);
 			const lies = small.map((one, at) => ({ ...one, hint: -at }));
 			expect(checkBalances(lies, [main]).verdict).not.toBe("broken");
-			const over = { ...hold([2_500, 2_501], "over", 10 ** 6), hint: 250.5 };
+			const over = { ...hold([2_000, 2_001], "over", 10 ** 6), hint: 200.5 };
 			expect(checkBalances([...history, over], [main]).verdict).toBe("broken");
 		}
 	});

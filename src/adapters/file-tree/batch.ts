@@ -53,6 +53,13 @@ const leastLooks = 12_000;
 const leastReads = 3_000;
 const mostHelpers = 3;
 
+/**
+ * Megabytes that a thread may fill before it looks for what is no longer needed. Paths make much that is,
+ * and looking is all that a run over unchanged files does; one that reads has other things to keep in memory.
+ */
+const youngForLooks = 16;
+const youngForReads = 3;
+
 /** Looks and reads in this thread, and in others beside it when there is enough to do; `helpers` forces how many. */
 export function openBatches(
 	helpers?: number,
@@ -60,7 +67,7 @@ export function openBatches(
 	const workers: Worker[] = [];
 
 	/** Whether others help with so many entries. They start on their own time: nobody waits for them. */
-	function employ(count: number, least: number): boolean {
+	function employ(count: number, least: number, young: number): boolean {
 		if (helpers === undefined && count < least) return false;
 		const { availableParallelism } = process.getBuiltinModule("node:os");
 		const wanted = helpers ?? Math.min(mostHelpers, availableParallelism() - 1);
@@ -68,8 +75,7 @@ export function openBatches(
 		try {
 			while (workers.length < wanted) {
 				const worker = new Thread(workerFile, {
-					// It makes nothing that lives long: little room for what is young keeps memory small.
-					resourceLimits: { maxYoungGenerationSizeMb: 3 },
+					resourceLimits: { maxYoungGenerationSizeMb: young },
 				});
 				// One that cannot start or go on takes no unit, and what it took is looked at by the asker.
 				worker.on("error", () => {});
@@ -99,7 +105,7 @@ export function openBatches(
 
 	return {
 		expect(looks) {
-			employ(looks, leastLooks);
+			employ(looks, leastLooks, youngForLooks);
 		},
 		lookAll(listings) {
 			let count = 0;
@@ -108,7 +114,7 @@ export function openBatches(
 				count += listing.starts.length + listing.count;
 				units += listing.blocks.length;
 			}
-			const isShared = employ(count, leastLooks);
+			const isShared = employ(count, leastLooks, youngForLooks);
 			const task: Looking = {
 				kind: "look",
 				listings,
@@ -126,7 +132,7 @@ export function openBatches(
 		},
 		digestAll(batch, mark) {
 			const { count, blocks } = batch;
-			const isShared = employ(count, leastReads);
+			const isShared = employ(count, leastReads, youngForReads);
 			const task: Reading = {
 				kind: "read",
 				batch,

@@ -25,7 +25,8 @@ export function asLook(stats: fs.Stats): Look {
 	};
 }
 
-export const blockSize: number = 1 << 20;
+/** Most files fit, and two for each thread cost little memory. */
+export const blockSize: number = 1 << 18;
 
 /**
  * Hashes open files from their beginning, and tells how long they were. A source and its copy are read one

@@ -5,7 +5,7 @@ import type { HarnessConfig } from "../../ports/harness-config.ts";
 /** Whatever reads the variables that the vendors' own SDKs read. */
 export const env: HarnessConfig = {
 	id: "env",
-	name: "Environment variables",
+	name: "The environment",
 	protocol: "openai-chat",
 	needsModel: false,
 	plan({ project }, { url, key }) {

@@ -26,6 +26,7 @@ const afterChunkReturn = 7;
 const inTrailers = 8;
 const untilClose = 9;
 const whole = 10;
+const beforeExtension = 11;
 
 const cr = 0x0d;
 const lf = 0x0a;
@@ -133,12 +134,13 @@ export class AnswerReader {
 					return;
 				}
 				if (this.#digits === 0) throw new AnswerFault("a chunk without a size");
-				if (byte === cr) this.#state = afterSize;
-				else if (byte === 0x3b || byte === 0x20 || byte === 0x09)
-					this.#state = inExtension;
-				else throw new AnswerFault("a chunk size that is no number");
+				this.#afterDigits(byte);
 				return;
 			}
+			case beforeExtension:
+				this.#count();
+				this.#afterDigits(byte);
+				return;
 			case inExtension:
 				if (byte === cr) this.#state = afterSize;
 				else if ((byte < 0x20 && byte !== 0x09) || byte === 0x7f)
@@ -162,6 +164,14 @@ export class AnswerReader {
 			default:
 				this.#readTrailer(byte);
 		}
+	}
+
+	/** White space may stand before an extension, and nothing else: `1 0` is no size. */
+	#afterDigits(byte: number): void {
+		if (byte === cr) this.#state = afterSize;
+		else if (byte === 0x3b) this.#state = inExtension;
+		else if (byte === 0x20 || byte === 0x09) this.#state = beforeExtension;
+		else throw new AnswerFault("a chunk size that is no number");
 	}
 
 	/** Trailers are checked as headers are, and then nobody wants them. */
@@ -228,7 +238,7 @@ export class AnswerReader {
 			const colon = lines.indexOf(":", at);
 			const end = lines.indexOf("\r\n", colon);
 			this.#names.push(lines.slice(at, colon).toLowerCase());
-			this.#values.push(lines.slice(colon + 1, end).trim());
+			this.#values.push(trimmed(lines, colon + 1, end));
 			at = end + 2;
 		}
 	}
@@ -251,8 +261,12 @@ export class AnswerReader {
 		this.#left = 0;
 		this.#digits = 0;
 		this.#extra = 0;
-		if (this.#bodiless || status === 204 || status === 304) this.#state = whole;
-		else if (encoding !== undefined) this.#state = inSize;
+		if (this.#bodiless || status === 204 || status === 304) {
+			this.#state = whole;
+			// Forbidden, and should that body come all the same, it would be read as the next answer.
+			if (status === 204 && (encoding ?? length ?? "0") !== "0")
+				this.reusable = false;
+		} else if (encoding !== undefined) this.#state = inSize;
 		else if (length !== undefined) {
 			this.#left = Number(length);
 			this.#state = this.#left === 0 ? whole : inLength;
@@ -261,6 +275,19 @@ export class AnswerReader {
 			this.#state = untilClose;
 		}
 	}
+}
+
+/** Without spaces and tabs around it. Not `trim`, which takes a no-break space for one: others read `chunked\xa0` as another encoding. */
+function trimmed(text: string, from: number, to: number): string {
+	let start = from;
+	let end = to;
+	while (start < end && isBlank(text.charCodeAt(start))) start++;
+	while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+	return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+	return code === 0x20 || code === 0x09;
 }
 
 /** Repeated headers are joined. */

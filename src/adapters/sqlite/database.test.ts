@@ -187,4 +187,5 @@ const pinned = [
 	"1 event-log ae4eac450d445b80da3be4fac752f99a840886157433d9f2520bb77e9b29b34f",
 	"2 derived-store 0f8a8de58d57aea4b37704e2d79247ea121cc5dcbba1a5cd18eeb17c41436802",
 	"3 answer-store f7db3838d785cb458e723cf4cc5c075752fa863ee8ee418101e00d7db784024b",
+	"4 lease f13afcde468e0ec8a4f6ee3847bf957b8de2f468423848ec162f3c6bc76db7cd",
 ];

@@ -58,4 +58,17 @@ export const migrations: readonly Migration[] = [
 			create index answer_expires on answer (expires);
 		`,
 	},
+	{
+		number: 4,
+		name: "lease",
+		sql: `
+			create table lease (
+				token integer primary key autoincrement,
+				name text not null unique,
+				holder text not null,
+				expires integer not null,
+				note text not null
+			) strict;
+		`,
+	},
 ];

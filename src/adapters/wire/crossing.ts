@@ -29,6 +29,7 @@ import type {
 } from "../../ports/wire-protocol.ts";
 import { inWords } from "./canonical/fields.ts";
 import { spread } from "./canonical/gather.ts";
+import { type TextTools, textToolsIn } from "./canonical/text-tools.ts";
 
 /** A protocol with the translators that take it to and from the canonical form. */
 export interface Spoken {
@@ -107,6 +108,8 @@ interface Route {
 }
 
 interface AnswerStream {
+	/** What the answer lost so far. */
+	readonly warnings: readonly Warning[];
 	readonly contentType: string;
 	push(chunk: Uint8Array): Uint8Array | undefined;
 	end(): Uint8Array | undefined;
@@ -119,22 +122,27 @@ function crossAnswers(crossing: Crossing): Outcome<Passage> {
 	const read = from.readRequest(request, warn);
 	if (!read.ok) return read;
 	const asked = read.value;
+	const texts = to.takesText?.(crossing.change.quirks)
+		? undefined
+		: textToolsIn(asked, warn);
+	const sent = texts?.request ?? asked;
 
 	function finishWhole(body: unknown, warn: Warn): Outcome<Uint8Array> {
-		const answer = to.readAnswer(body);
-		if (!answer.ok) return answer;
+		const read = to.readAnswer(body);
+		if (!read.ok) return read;
+		const answer = texts ? texts.answer(read.value) : read.value;
 		if (!asked.stream)
-			return accept(json(from.writeAnswer(answer.value, asked, naming, warn)));
+			return accept(json(from.writeAnswer(answer, asked, naming, warn)));
 		// The vendor answered at once what the client wanted as a stream.
-		const writer = from.openWriter(asked, naming, request);
-		return accept(join(writer.push(spread(answer.value)), writer.end()));
+		const writer = from.openWriter(asked, naming, request, warn);
+		return accept(join(writer.push(spread(answer)), writer.end()));
 	}
 
 	return cross(crossing, {
 		warnings,
-		write: (change, warn) => to.writeRequest(asked, change, warn),
+		write: (change, warn) => to.writeRequest(sent, change, warn),
 		finish: finishWhole,
-		...(asked.stream && { stream: () => openStream(crossing, asked) }),
+		...(asked.stream && { stream: () => openStream(crossing, asked, texts) }),
 	});
 }
 
@@ -232,7 +240,11 @@ function streaming(inner: Meter, stream: AnswerStream): Meter {
 			inner.pass(chunk);
 			return stream.push(chunk);
 		},
-		finish: () => ({ ...inner.finish(), rest: stream.end() }),
+		finish() {
+			const metered = inner.finish();
+			const rest = stream.end();
+			return { ...metered, rest, warnings: stream.warnings.map(messageOf) };
+		},
 		refuse: stream.refuse,
 	};
 }
@@ -266,7 +278,7 @@ function gathering(inner: Meter, route: Route): Meter {
 			return {
 				...metered,
 				rest: translated.value,
-				warnings: warnings.map(({ message }) => message),
+				warnings: warnings.map(messageOf),
 			};
 		},
 	};
@@ -294,16 +306,19 @@ const tooLarge = refuse(
 function openStream(
 	{ client, from, to, request, naming }: Crossing,
 	asked: CanonicalRequest,
+	texts: TextTools | undefined,
 ): AnswerStream {
-	const reader = to.openReader(asked);
-	const writer = from.openWriter(asked, naming, request);
+	const reader = to.openReader(texts?.request ?? asked);
+	const { warnings, warn } = collect();
+	const writer = from.openWriter(asked, naming, request, warn);
 	let ending: "end" | "error" | undefined;
 
 	function refuseWith(refusal: Refusal): Uint8Array {
 		return writer.refuse?.(refusal) ?? client.streamRefusal(refusal);
 	}
 
-	function write(events: readonly AnswerEvent[]): Uint8Array | undefined {
+	function write(read: readonly AnswerEvent[]): Uint8Array | undefined {
+		const events = texts ? texts.events(read) : read;
 		if (ending || events.length === 0) return undefined;
 		const last = events.at(-1);
 		if (last?.type !== "end" && last?.type !== "error")
@@ -318,11 +333,16 @@ function openStream(
 	}
 
 	return {
+		warnings,
 		refuse: refuseWith,
 		contentType: writer.contentType ?? "text/event-stream",
 		push: (chunk) => write(reader.push(chunk)),
 		end: () => write(reader.end()),
 	};
+}
+
+function messageOf({ message }: Warning): string {
+	return message;
 }
 
 function isJson(contentType: string): boolean {
@@ -338,21 +358,46 @@ function join(...pieces: readonly (Uint8Array | undefined)[]): Uint8Array {
 	return there.length === 1 ? (there[0] as Uint8Array) : Buffer.concat(there);
 }
 
-/** Gathers warnings, the same kind and field once. */
+/** Bodies can be made to be warned of a million times: so many warnings are kept of one call, and so long. */
+const mostWarnings = 100;
+const mostCharacters = 200;
+
+const moreLost: Warning = {
+	kind: "dropped",
+	field: "…",
+	message: "There is more that was dropped or changed than is listed here.",
+};
+
+/** Gathers warnings, the same kind and field once, up to a bound. */
 function collect(before: readonly Warning[] = []): {
 	readonly warnings: readonly Warning[];
 	readonly warn: Warn;
 } {
 	const warnings = [...before];
+	const seen = new Set(warnings.map(nameOf));
 	return {
 		warnings,
 		warn(warning) {
-			if (
-				!warnings.some(
-					({ kind, field }) => kind === warning.kind && field === warning.field,
-				)
-			)
-				warnings.push(warning);
+			if (warnings.length > mostWarnings) return;
+			// What is beyond the bound is not even looked at.
+			const kept =
+				warnings.length === mostWarnings ? moreLost : shortened(warning);
+			const name = nameOf(kept);
+			if (seen.has(name)) return;
+			seen.add(name);
+			warnings.push(kept);
 		},
+	};
+}
+
+function nameOf({ kind, field }: Warning): string {
+	return `${kind} ${field}`;
+}
+
+function shortened({ kind, field, message }: Warning): Warning {
+	return {
+		kind,
+		field: field.slice(0, mostCharacters),
+		message: message.slice(0, mostCharacters),
 	};
 }

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import {
 	member,
 	parseValue,
+	Spliced,
 	scanMembers,
 	splice,
-	spliced,
 } from "./json-members.ts";
 
 function accepts(text: string): boolean {
@@ -177,10 +177,12 @@ describe("the members of an object", () => {
 			{ start: bytes.length - 2, end: bytes.length - 1, text: "44" },
 			{ start: 5, end: 6, text: "2" },
 		];
-		const { body, pieces = [] } = spliced(bytes, edits);
+		const { body, pieces = [] } = new Spliced(bytes, edits);
 		expect(body).toEqual(splice(bytes, edits));
 		expect(Buffer.concat(pieces)).toEqual(body);
 		expect(pieces.some(({ buffer }) => buffer === bytes.buffer)).toBe(true);
-		expect(spliced(bytes, [])).toEqual({ body: bytes, pieces: undefined });
+		const same = new Spliced(bytes, []);
+		expect(same.body).toBe(bytes);
+		expect(same.pieces).toBeUndefined();
 	});
 });

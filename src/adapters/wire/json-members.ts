@@ -70,6 +70,22 @@ export function scanMembers(
 	depth: number,
 	typed?: ReadonlySet<string>,
 ): Scan | "too-deep" | "no-object" | "malformed" {
+	scannedWords = wordsOf(bytes);
+	scanned = bytes;
+	try {
+		return scanObject(bytes, from, depth, typed);
+	} finally {
+		scanned = undefined;
+		scannedWords = undefined;
+	}
+}
+
+function scanObject(
+	bytes: Buffer,
+	from: number,
+	depth: number,
+	typed: ReadonlySet<string> | undefined,
+): Scan | "too-deep" | "no-object" | "malformed" {
 	let at = skipSpace(bytes, from);
 	if (bytes[at] !== openBrace) {
 		const end = valueEndOf(bytes, at, depth, undefined);
@@ -144,30 +160,31 @@ export function splice(bytes: Buffer, edits: readonly Edit[]): Buffer {
 const largeBody = 16_384;
 
 /** Bytes with the edits made: in pieces where they are large, and joined when somebody wants them whole. */
-export interface Spliced {
-	readonly body: Buffer;
+export class Spliced {
 	readonly pieces: readonly Buffer[] | undefined;
-}
+	#body: Buffer | undefined;
 
-export function spliced(bytes: Buffer, edits: readonly Edit[]): Spliced {
-	if (bytes.length <= largeBody || edits.length === 0)
-		return { body: splice(bytes, edits), pieces: undefined };
-	const sorted = [...edits].sort((one, other) => one.start - other.start);
-	const pieces: Buffer[] = [];
-	let read = 0;
-	for (const { start, end, text } of sorted) {
-		pieces.push(bytes.subarray(read, start), Buffer.from(text));
-		read = end;
+	constructor(bytes: Buffer, edits: readonly Edit[]) {
+		if (bytes.length <= largeBody || edits.length === 0) {
+			this.pieces = undefined;
+			this.#body = splice(bytes, edits);
+			return;
+		}
+		const sorted = [...edits].sort((one, other) => one.start - other.start);
+		const pieces: Buffer[] = [];
+		let read = 0;
+		for (const { start, end, text } of sorted) {
+			pieces.push(bytes.subarray(read, start), Buffer.from(text));
+			read = end;
+		}
+		pieces.push(bytes.subarray(read));
+		this.pieces = pieces;
 	}
-	pieces.push(bytes.subarray(read));
-	let joined: Buffer | undefined;
-	return {
-		pieces,
-		get body() {
-			joined ??= Buffer.concat(pieces);
-			return joined;
-		},
-	};
+
+	get body(): Buffer {
+		this.#body ??= Buffer.concat(this.pieces as readonly Buffer[]);
+		return this.#body;
+	}
 }
 
 /** First byte from `at` on that is no white space. */
@@ -209,21 +226,19 @@ export function stringEnd(bytes: Buffer, from: number): number {
 }
 
 /** From here on a string is looked through four bytes at once: shorter ones are over before that pays. */
-const longString = 256;
+const longString = 16;
+/** From here on its end is found natively. */
+const veryLong = 1_024;
 
 /** Passes over bytes of a string that stand for themselves; stops at or a few bytes before one that does not. */
 function plainUntil(bytes: Buffer, from: number): number {
-	let at = from;
-	// Words start where memory does, not where these bytes do.
-	const ahead = -(bytes.byteOffset + at) & 3;
-	at += ahead;
-	const count = (bytes.length - at) >> 2;
-	if (count <= 0) return from;
-	for (let index = 0; index < ahead; index++)
-		if (isSpecial(bytes[from + index] as number)) return from;
-	const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, count);
-	let index = 0;
-	while (index < count) {
+	const words = wordsOf(bytes);
+	const first = -bytes.byteOffset & 3;
+	let index = (from - first + 3) >> 2;
+	for (let at = from; at < first + index * 4; at++)
+		if (isSpecial(bytes[at] as number)) return from;
+	const most = Math.min(words.length, index + veryLong / 4);
+	for (; index < most; index++) {
 		const word = words[index] as number;
 		const quotes = word ^ 0x22222222;
 		const backslashes = word ^ 0x5c5c5c5c;
@@ -234,15 +249,60 @@ function plainUntil(bytes: Buffer, from: number): number {
 				(backslashes - 0x01010101)) &
 			~word &
 			-0x7f7f7f80;
-		if (found !== 0) break;
-		index++;
+		if (found !== 0) return Math.max(from, first + index * 4);
 	}
-	return at + index * 4;
+	return index === words.length
+		? Math.max(from, first + index * 4)
+		: plainFar(bytes, words, first, index);
+}
+
+/** The same from a word on that is far from the string's begin: only control characters are looked for in our own code. */
+function plainFar(
+	bytes: Buffer,
+	words: Int32Array,
+	first: number,
+	begin: number,
+): number {
+	const from = first + begin * 4;
+	const quoted = bytes.indexOf(quote, from);
+	if (quoted < 0) return from;
+	const escaped = bytes.subarray(from, quoted).indexOf(backslash);
+	const end = begin + ((escaped < 0 ? quoted - from : escaped) >> 2);
+	let index = begin;
+	for (; index < end - 3; index += 4) {
+		const found =
+			belowSpace(words[index] as number) |
+			belowSpace(words[index + 1] as number) |
+			belowSpace(words[index + 2] as number) |
+			belowSpace(words[index + 3] as number);
+		if ((found & -0x7f7f7f80) !== 0) break;
+	}
+	return first + index * 4;
+}
+
+function belowSpace(word: number): number {
+	return (word - 0x20202020) & ~word;
 }
 
 function isSpecial(byte: number): boolean {
 	return byte < 0x20 || byte === quote || byte === backslash;
 }
+
+/** What is being scanned, as words: made once for all its strings, and kept no longer than the scan. */
+let scanned: Buffer | undefined;
+let scannedWords: Int32Array | undefined;
+
+function wordsOf(bytes: Buffer): Int32Array {
+	if (scanned === bytes && scannedWords) return scannedWords;
+	// Words start where memory does, not where these bytes do.
+	const first = -bytes.byteOffset & 3;
+	const count = Math.max(0, (bytes.length - first) >> 2);
+	return count === 0
+		? noWords
+		: new Int32Array(bytes.buffer, bytes.byteOffset + first, count);
+}
+
+const noWords = new Int32Array(0);
 
 /** After the value that starts at `from`, or `malformed` or `tooDeep`. Adds to `types`, if given. */
 function valueEndOf(

@@ -97,7 +97,9 @@ export async function tryConnection(
 		});
 		const text = (await readAll(answer)).toString("utf8");
 		const error = errorIn(text);
-		if (answer.statusCode !== 200 || error) {
+		const substrate = answer.headers["x-dos-substrate"];
+		// Whatever else may live at that address can say 200 as well.
+		if (answer.statusCode !== 200 || error || substrate === undefined) {
 			return failed(
 				error?.code ?? "server/not-understood",
 				error?.message ??
@@ -106,7 +108,7 @@ export async function tryConnection(
 		}
 		return {
 			works: true,
-			substrate: harmless(String(answer.headers["x-dos-substrate"] ?? "")),
+			substrate: harmless(String(substrate)),
 			milliseconds: Math.round(performance.now() - begun),
 		};
 	} catch (thrown) {
@@ -149,7 +151,9 @@ function errorIn(
 			code,
 			(dos as { code?: unknown } | undefined)?.code,
 			...(Array.isArray(details)
-				? details.map((one) => (one as { reason?: unknown }).reason)
+				? details.map(
+						(one: { metadata?: { code?: unknown } }) => one?.metadata?.code,
+					)
 				: []),
 		].find((one) => typeof one === "string" && one.includes("/"));
 		return {

@@ -142,6 +142,10 @@ function describe(
 			readPort,
 		)
 		.option("--insecure", "accept listening beyond this machine without TLS")
+		.option(
+			"--replica",
+			"one of several on a database: sets nothing up, drains before it ends",
+		)
 		.addHelpText(
 			"after",
 			examples(

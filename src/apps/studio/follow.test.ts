@@ -54,7 +54,7 @@ it("sees within a second that another replica revoked a key, woken or not, and o
 		}
 		expect(said).toEqual([]);
 	} finally {
-		for (const end of ends) end();
+		for (const { end } of ends) end();
 		for (const ledger of [one, woken, polling]) await ledger.close();
 		await server.stop();
 		rmSync(folder, { recursive: true, force: true });

@@ -5,33 +5,57 @@ const every = 500;
 /** Milliseconds between two looks at most, however often we are woken. */
 const atMost = 50;
 
+/** How far this process has seen the log. */
+export interface Following {
+	/** Events that the log had at the last look and that are not folded here. */
+	lag(): number;
+	/** Milliseconds since everything that the log had was folded here. */
+	behind(): number;
+	/** Whether the store did not answer at the last look. */
+	failing(): boolean;
+	/** Looks now. Never rejects. */
+	look(): Promise<void>;
+	end(): void;
+}
+
 /**
  * Keeps this process up with what other replicas append, so that a key revoked elsewhere ends here within a
  * second, also while no call is decided. `report` hears once when the store stops answering, and once when it
- * answers again. The returned function ends it.
+ * answers again. A file is looked at only when asked: what shares it asks for the newest by itself.
  */
 export function followOthers(
-	{ head, store }: Pick<Ledger, "head" | "store">,
+	{ head, log, store }: Pick<Ledger, "head" | "log" | "store">,
 	report: (line: string) => void,
-): () => void {
-	if (store.kind === "sqlite") return () => {};
+): Following {
 	let timer: NodeJS.Timeout | undefined;
-	let looking = false;
+	let looking: Promise<void> | undefined;
 	let again = false;
 	let failing = false;
 	let ended = false;
+	let newest = head.position();
+	let caughtUp = performance.now();
 
 	function plan(milliseconds: number): void {
 		clearTimeout(timer);
-		timer = setTimeout(look, milliseconds);
+		timer = setTimeout(() => void look(), milliseconds);
 		timer.unref();
 	}
 
-	async function look(): Promise<void> {
-		looking = true;
+	function look(): Promise<void> {
+		looking ??= lookOnce().finally(() => {
+			looking = undefined;
+			if (!ended && store.kind !== "sqlite") plan(again ? atMost : every);
+		});
+		return looking;
+	}
+
+	async function lookOnce(): Promise<void> {
 		again = false;
+		const asked = performance.now();
 		try {
+			newest = (await log.tip()).position;
 			await head.refresh();
+			if (head.position() >= newest) caughtUp = asked;
 			if (failing) report(`${store.name} answers again.`);
 			failing = false;
 		} catch (fault) {
@@ -41,8 +65,6 @@ export function followOthers(
 				);
 			failing = true;
 		}
-		looking = false;
-		if (!ended) plan(again ? atMost : every);
 	}
 
 	const unwatch = store.watch(() => {
@@ -50,10 +72,16 @@ export function followOthers(
 		again = true;
 		if (!looking) plan(atMost);
 	});
-	plan(every);
-	return () => {
-		ended = true;
-		unwatch();
-		clearTimeout(timer);
+	if (store.kind !== "sqlite") plan(every);
+	return {
+		lag: () => Math.max(0, newest - head.position()),
+		behind: () => performance.now() - caughtUp,
+		failing: () => failing,
+		look,
+		end() {
+			ended = true;
+			unwatch();
+			clearTimeout(timer);
+		},
 	};
 }

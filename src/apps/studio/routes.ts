@@ -21,6 +21,7 @@ import type {
 } from "../../ports/http-server.ts";
 import type { WireProtocol, WireState } from "../../ports/wire-protocol.ts";
 import { openCallPaths } from "./call-paths.ts";
+import type { Readiness } from "./readiness.ts";
 
 /**
  * What Studio answers over HTTP. Models are called on each protocol's own paths; everything else is ours:
@@ -30,7 +31,9 @@ import { openCallPaths } from "./call-paths.ts";
  * - `POST /v1/quote[?for=/v1/messages]`: the body of a call; what it would cost, at most and usually.
  * - `GET /v1/receipts/{call}`: what a call cost and why.
  * - `GET /v1/account`: balance, holds in flight, caps.
- * - `GET /healthz`, `GET /metrics` (Prometheus): no key from this machine, a key with `read` from elsewhere.
+ * - `GET /healthz`: 200 as long as we live. `GET /readyz`: 200 when calls should be sent here, else 503 with the reason.
+ *   More about both from this machine, or with a key that has `read`.
+ * - `GET /metrics` (Prometheus): no key from this machine, a key with `read` from elsewhere.
  *
  * Refusals come in the asking client's own error shape with our stable code inside.
  */
@@ -46,6 +49,9 @@ export function openRoutes(options: {
 	/** Sees what other processes appended, so that reads are not behind a command that was just run. */
 	readonly refresh: () => Promise<void>;
 	readonly draining: () => boolean;
+	readonly readiness: () => Promise<Readiness>;
+	/** Runs on this log that live, this one included. */
+	readonly replicas: () => number;
 	/** Hears what failed inside, of which the client is told nothing. */
 	readonly onFault: (fault: unknown) => void;
 }): HttpHandler {
@@ -57,6 +63,7 @@ export function openRoutes(options: {
 		"/v1beta/models": models,
 		"/v1/account": account,
 		"/healthz": health,
+		"/readyz": ready,
 		"/metrics": metrics,
 		"/": welcome,
 	};
@@ -305,15 +312,38 @@ export function openRoutes(options: {
 	}
 
 	async function health(exchange: Exchange): Promise<void> {
-		const allowed = await trusted(exchange);
-		if (!allowed.ok)
-			return respond(exchange.wire, exchange.response, allowed.error);
-		const draining = options.draining();
-		sendJson(exchange.response, draining ? 503 : 200, {
-			status: draining ? "draining" : "ok",
-			version: options.version,
-			inFlight: gateway.inFlight(),
-		});
+		const status = options.draining() ? "draining" : "ok";
+		sendJson(
+			exchange.response,
+			200,
+			(await mayKnowMore(exchange))
+				? { status, version: options.version, inFlight: gateway.inFlight() }
+				: { status },
+		);
+	}
+
+	async function ready(exchange: Exchange): Promise<void> {
+		const { ready, ...more } = await options.readiness();
+		const status = ready ? "ready" : "not-ready";
+		sendJson(
+			exchange.response,
+			ready ? 200 : 503,
+			(await mayKnowMore(exchange))
+				? {
+						status,
+						...more,
+						inFlight: gateway.inFlight(),
+						replicas: options.replicas(),
+					}
+				: { status },
+		);
+	}
+
+	/** A wrong key, or a store that is away, is no reason to tell a load balancer nothing. */
+	async function mayKnowMore(exchange: Exchange): Promise<boolean> {
+		const { remote } = exchange.request;
+		if (!isThisMachine(remote) && keyOf(exchange) === undefined) return false;
+		return (await trusted(exchange).catch(() => undefined))?.ok ?? false;
 	}
 
 	async function metrics(exchange: Exchange): Promise<void> {
@@ -341,6 +371,7 @@ export function openRoutes(options: {
 				"/v1/receipts/{call}",
 				"/v1/account",
 				"/healthz",
+				"/readyz",
 				"/metrics",
 			],
 		});

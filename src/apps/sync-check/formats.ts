@@ -79,9 +79,34 @@ function sideOf({ role, path, fact }: Row["source"]): unknown {
 	};
 }
 
-function told({ status, source, note, hint }: Row): string {
+function told(row: Row, context: FormatContext): string {
+	const { status, source, note, hint } = row;
 	const why = [note, hint].filter((one) => one !== undefined).join("; ");
-	return `${status}: differs from ${source.path}${why === "" ? "" : ` (${why})`}`;
+	return `${status}: ${relationOf(row)} ${near(source.path, context)}${why === "" ? "" : ` (${why})`}`;
+}
+
+/** What is wrong, up to the name of the source. */
+function relationOf({ status, source, copy }: Row): string {
+	switch (status) {
+		case "MISSING":
+			return "is not there, and should be the same as";
+		case "EXTRA":
+			return "is there without";
+		case "MODE":
+			return "has other permissions than";
+		case "STALE":
+			return "is as it was last synced, and not as";
+		case "EDITED":
+			return "was edited, unlike its source";
+		case "CONFLICT":
+			return "was edited, and so was its source";
+		case "UNREADABLE":
+			return "could not be compared with";
+		default:
+			return source.fact.kind === copy.fact.kind
+				? "differs from"
+				: "is something else than";
+	}
 }
 
 function near(path: string, { folder }: FormatContext): string {
@@ -109,7 +134,7 @@ function sarif({ rows }: Check, context: FormatContext): string {
 					results: wrong.map((row) => ({
 						ruleId: row.status,
 						level: "error",
-						message: { text: told(row) },
+						message: { text: told(row, context) },
 						locations: [
 							{
 								physicalLocation: {
@@ -139,7 +164,7 @@ function junit(checked: Check, context: FormatContext): string {
 			const open = `    <testcase classname="${xml(row.set)}" name="${xml(near(row.copy.path, context))}"`;
 			return isInSync(row.status)
 				? `${open}/>`
-				: `${open}>\n      <failure type="${row.status}" message="${xml(told(row))}"/>\n    </testcase>`;
+				: `${open}>\n      <failure type="${row.status}" message="${xml(told(row, context))}"/>\n    </testcase>`;
 		})
 		.join("\n");
 	return `<?xml version="1.0" encoding="UTF-8"?>
@@ -182,7 +207,7 @@ function github({ rows }: Check, context: FormatContext): string {
 		.filter(({ status }) => !isInSync(status))
 		.map(
 			(row) =>
-				`::error file=${property(near(row.copy.path, context))},title=${property(`sync-check: ${row.status}`)}::${data(told(row))}\n`,
+				`::error file=${property(near(row.copy.path, context))},title=${property(`sync-check: ${row.status}`)}::${data(told(row, context))}\n`,
 		)
 		.join("");
 }

@@ -20,7 +20,9 @@ export async function proposeHere(session: Session): Promise<number> {
 	const { pairs, notes } = proposeManifest(parts.tree, root);
 	for (const note of notes) streams.error.write(`${harmless(note)}\n`);
 	if (pairs.length === 0)
-		streams.error.write("Nothing was found twice; the manifest is empty.\n");
+		streams.error.write(
+			"Nothing of 64 bytes or more was found twice; the manifest is empty.\n",
+		);
 	const text = `${JSON.stringify(
 		{
 			pairs,

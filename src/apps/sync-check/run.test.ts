@@ -453,6 +453,7 @@ describe("looking closer", () => {
 		const junit = (await run("--format=junit")).out;
 		expect(junit).toContain('tests="2" failures="1"');
 		expect(junit).toContain("x&lt;&amp;&quot;%,:&#10;\ufffd.md");
+		expect(junit).toContain("EXTRA: is there without a/x");
 		const github = (await run("--format", "github")).out;
 		expect(github).toMatch(/^::error file=b\/x<&"%25%2C%3A%0A/);
 		expect(github.split("\n")).toHaveLength(2);
@@ -480,6 +481,13 @@ describe("looking closer", () => {
 		// In order on the disk, but not in the commit.
 		expect((await run()).code).toBe(0);
 		expect((await run("--staged")).code).toBe(1);
+		const told = await run("--staged", "--explain", "b/f");
+		expect(told.code).toBe(1);
+		expect(told.out).toMatch(/^EDITED {2}b\/f\n/);
+		// The diff too is of what is staged: on the disk there is none.
+		expect(told.out).toContain("-1\n-2\n-3\n+new\n");
+		expect((await run("--staged", "--diff")).out).toContain("+new\n");
+		expect((await run("--staged", "--explain", "b/g")).code).toBe(2);
 		git("add", "b/f");
 		expect((await run("--staged", "--summary")).out).toBe("in sync: 1 row\n");
 	});

@@ -17,7 +17,6 @@ import {
 	undoFix,
 } from "../../contexts/sync/index.ts";
 import { Fault } from "../../kernel/outcome.ts";
-import type { FileTree } from "../../ports/file-tree.ts";
 import { type Arguments, helpText, readArguments } from "./arguments.ts";
 import { composeSync } from "./compose.ts";
 import {
@@ -168,7 +167,7 @@ function openManifest(path: string, session: Session): Opened | number {
 function checkNow(
 	session: Session,
 	{ manifest, store }: Opened,
-	more: { readonly tree?: FileTree; readonly only?: readonly string[] } = {},
+	more: { readonly only?: readonly string[] } = {},
 ): Check {
 	const { read, streams } = session;
 	const only =
@@ -179,7 +178,7 @@ function checkNow(
 	const begun = performance.now();
 	let shown = 0;
 	const checked = check({
-		tree: more.tree ?? session.parts.tree,
+		tree: session.parts.tree,
 		manifest,
 		store,
 		today: today(),
@@ -243,22 +242,40 @@ async function lookAtStaged(session: Session, opened: Opened): Promise<number> {
 			"sync/no-repository",
 		);
 	const wanted = session.read.paths.map((path) => absolute(path, session));
-	const only = staged.changed.filter(
-		(path) =>
-			wanted.length === 0 ||
-			wanted.some((one) => path === one || path.startsWith(`${one}/`)),
-	);
+	const isWanted = (path: string) =>
+		wanted.length === 0 ||
+		wanted.some((one) => path === one || path.startsWith(`${one}/`));
 	// Git keeps one permission bit, and another time than the disk: neither is compared, nor remembered.
 	const manifest: Manifest = {
 		...opened.manifest,
 		modes: opened.manifest.modes === "ignore" ? "ignore" : "executable",
 	};
-	const checked = checkNow(
-		{ ...session, read: { ...session.read, verify: true } },
-		{ ...opened, manifest },
-		{ tree: staged.tree, only },
-	);
-	await report(session, opened, checked);
+	// Diffs are of what is staged as well.
+	const inside: Session = {
+		...session,
+		read: { ...session.read, verify: true },
+		parts: { ...session.parts, tree: staged.tree },
+	};
+	const staging = { ...opened, manifest };
+	if (session.read.explain) {
+		// The path may be the one side, and what is staged the other.
+		const checked = checkNow(inside, staging, { only: staged.changed });
+		const rows = checked.rows.filter(({ source, copy }) =>
+			[source.path, copy.path].some(isWanted),
+		);
+		if (rows.length === 0)
+			return session.complain(
+				`nothing is staged that a row at or below ${session.read.paths.join(", ")} is about.`,
+				"sync/no-such-row",
+			);
+		const inSync = rows.every(({ status }) => isInSync(status));
+		const { explain } = await import("./explain.ts");
+		return explain(inside, { ...checked, rows, inSync });
+	}
+	const checked = checkNow(inside, staging, {
+		only: staged.changed.filter(isWanted),
+	});
+	await report(inside, opened, checked);
 	return exitOf(checked);
 }
 
@@ -351,9 +368,11 @@ function undo(session: Session, opened: Opened): number {
 	const again = renewed(session, opened);
 	const after = checkNow(session, again);
 	after.save();
+	// What could not be brought back is a failure of ours, whatever the rows say now.
+	const code = undone.failed.length > 0 ? trouble : exitOf(after);
 	if (read.format === "json")
 		streams.out.write(
-			`${JSON.stringify({ exit_code: exitOf(after), undone: undone.id, restored: undone.restored.map(({ path }) => path), failed: undone.failed.map(({ operation, reason }) => ({ path: operation.path, reason })) }, undefined, 2)}\n`,
+			`${JSON.stringify({ exit_code: code, undone: undone.id, restored: undone.restored.map(({ path }) => path), failed: undone.failed.map(({ operation, reason }) => ({ path: operation.path, reason })) }, undefined, 2)}\n`,
 		);
 	else if (!read.quiet) {
 		for (const { path } of undone.restored)
@@ -366,7 +385,7 @@ function undo(session: Session, opened: Opened): number {
 			);
 		streams.out.write(`${summaryOf(after, paint)}\n`);
 	}
-	return exitOf(after);
+	return code;
 }
 
 function warn(session: Session, { manifest, store }: Opened): void {

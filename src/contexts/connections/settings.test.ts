@@ -55,6 +55,11 @@ describe("json", () => {
 			'{\n  // "env" goes here\n  "env": {\n    "URL": "u",\n    "KEY": "k"\n  }\n}\n',
 		],
 		[
+			"the last of two with one name",
+			'{"env":{"URL":"1"},"env":{"KEY":"2"}}',
+			'{"env":{"URL":"1"},"env":{"KEY":"k","URL":"u"}}',
+		],
+		[
 			"values that are there",
 			'{"env": {"KEY": "old", "URL" : "older"}}',
 			'{"env": {"KEY": "k", "URL" : "u"}}',

@@ -39,8 +39,16 @@ export function openAccess(options: {
 	readonly digest: Digest;
 	/** Calls a minute that one key may make; undefined for no limit. */
 	readonly requestsPerMinute: number | undefined;
+	/** Processes that a key's calls are spread over: each allows its part of the limit, and one call a minute at least. */
+	readonly replicas?: () => number;
 }): Access {
-	const { head, clock, digest, requestsPerMinute } = options;
+	const {
+		head,
+		clock,
+		digest,
+		requestsPerMinute,
+		replicas = () => 1,
+	} = options;
 	const calls = new Map<string, Bucket>();
 	const wrongKeys = new Map<string, Bucket>();
 
@@ -82,9 +90,10 @@ export function openAccess(options: {
 					`This key may not ${to === "call" ? "call models" : "read its account"}.`,
 				);
 			if (to === "call" && requestsPerMinute !== undefined) {
-				const bucket = bucketOf(calls, key.id, requestsPerMinute, now);
-				if (!allows(bucket, requestsPerMinute, now))
-					return limited(bucket, requestsPerMinute, now);
+				const share = Math.max(1, requestsPerMinute / replicas());
+				const bucket = bucketOf(calls, key.id, share, now);
+				if (!allows(bucket, share, now))
+					return limited(bucket, share, now, requestsPerMinute);
 				take(bucket);
 			}
 			const account = head.state("credits").accounts.get(key.account);
@@ -145,6 +154,7 @@ function limited(
 	bucket: Bucket,
 	perMinute: number,
 	now: number,
+	told = perMinute,
 ): Outcome<never> {
 	refill(bucket, perMinute, now);
 	const retryAfter = Math.max(
@@ -153,7 +163,7 @@ function limited(
 	);
 	return refuse(
 		"rate/limited",
-		`Too many requests: at most ${perMinute} a minute. Try again in ${retryAfter} s.`,
-		{ retryAfter, perMinute },
+		`Too many requests: at most ${told} a minute. Try again in ${retryAfter} s.`,
+		{ retryAfter, perMinute: told },
 	);
 }

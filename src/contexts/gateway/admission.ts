@@ -19,6 +19,7 @@ import { resolutionKey } from "../credits/index.ts";
 import type { Intent, Recorded } from "../log/index.ts";
 import type { HoldCommand } from "./hold-queue.ts";
 import { affordableLimit, type HoldSize, sizeHold } from "./hold-size.ts";
+import { tooLong } from "./kept-turns.ts";
 import { recordedData } from "./model.ts";
 import { unknownOrderPrice } from "./orders.ts";
 import { expect } from "./sizing.ts";
@@ -173,7 +174,7 @@ export async function prepare(
 				tools.timeouts.total +
 				tools.holds.wait +
 				holdGrace,
-			holder: tools.holder,
+			holder: tools.holder(),
 			substrate: substrate.id,
 			model: asked.model,
 			operation: operation.id,
@@ -184,7 +185,12 @@ export async function prepare(
 				? undefined
 				: {
 						key: retry,
-						input: `${operation.id} ${hex(tools.digest.bytes(body))}`,
+						input: [
+							operation.id,
+							// What stands in the address is asked for too.
+							...Object.values(parameters),
+							hex(tools.digest.bytes(body)),
+						].join(" "),
 					},
 		turn: store ? read.value : undefined,
 	});
@@ -232,7 +238,9 @@ async function goOn(
 	const chain = await tools.turns.chain(account, previous);
 	if (!chain.ok) return chain;
 	const body = (wire.state as WireState).expand(request, chain.value);
-	return body.ok ? wire.read(operation.id, body.value) : body;
+	if (!body.ok) return body;
+	if (body.value.byteLength > tools.bodyBytes) return tooLong(previous);
+	return wire.read(operation.id, body.value);
 }
 
 /** Holds the credits, durably: from here on the call has to be resolved. `cancelled` says why it need not be made any more. */

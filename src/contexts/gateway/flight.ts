@@ -1,6 +1,11 @@
 import type { Outcome, Refusal } from "../../kernel/outcome.ts";
 import type { Passage } from "../../ports/crossing.ts";
-import type { UpstreamCall, UpstreamSink } from "../../ports/http-client.ts";
+import type {
+	Timeouts,
+	UpstreamCall,
+	UpstreamRequest,
+	UpstreamSink,
+} from "../../ports/http-client.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
 import type { Warning } from "../../ports/translator.ts";
 import type {
@@ -14,12 +19,13 @@ import type {
 import type { DataOf, Ending } from "../credits/index.ts";
 import type { Recorded } from "../log/index.ts";
 import type { Admitted } from "./admission.ts";
-import { type Body, openBody } from "./body.ts";
+import { Body } from "./body.ts";
 import { describeFault } from "./faults.ts";
 import { recordedData } from "./model.ts";
 import type { Resolution } from "./resolutions.ts";
 import { respond } from "./respond.ts";
 import { costOfCall } from "./settlement.ts";
+import type { OutgoingRequest } from "./substrates.ts";
 import type { CallTools } from "./tools.ts";
 import {
 	brokeOff,
@@ -71,7 +77,7 @@ export function fly(
 	const warned = passage.warnings.map(({ message }) => message);
 	const sentLimit = outputLimit ?? asked.outputLimit;
 	const kept: Body | undefined = admitted.retry
-		? openBody(answerBytes)
+		? new Body(answerBytes)
 		: undefined;
 	/** Sees the answer that later requests may go on from. */
 	let turn: TurnWatch | undefined;
@@ -111,7 +117,7 @@ export function fly(
 				if (value !== undefined) headers[name] = value;
 			}
 			if (code < 200 || code >= 300) {
-				vendorError = openBody(errorBytes);
+				vendorError = new Body(errorBytes);
 				return;
 			}
 			const answer = passage.answer(forwarded, code, contentType);
@@ -124,7 +130,7 @@ export function fly(
 				headers["x-dos-held"] = String(admitted.held);
 				start();
 			} else {
-				gathered = openBody(plainBytes);
+				gathered = new Body(plainBytes);
 			}
 		},
 		data(chunk) {
@@ -183,28 +189,20 @@ export function fly(
 		const headers = upstreamHeaders(passage, forwarded, request);
 		const transmit = (key: Readonly<Record<string, string>>): void => {
 			upstream = tools.client.send(
-				{
+				new Sent(
+					protocol,
 					method,
 					url,
-					headers: { ...headers, ...key },
-					get body() {
-						return forwarded.body;
-					},
-					pieces: forwarded.pieces,
-					timeouts: tools.timeouts,
-				},
+					{ ...headers, ...key },
+					forwarded,
+					tools.timeouts,
+				),
 				guardedSink(sink, failInside),
 			);
 		};
-		const key = vendor.authorize({
-			protocol,
-			method,
-			url,
-			headers,
-			get body() {
-				return forwarded.body;
-			},
-		});
+		const key = vendor.authorize(
+			new Sent(protocol, method, url, headers, forwarded, tools.timeouts),
+		);
 		if (!(key instanceof Promise)) {
 			transmit(key);
 			return;
@@ -238,7 +236,7 @@ export function fly(
 			if (gathered.add(chunk)) return;
 			// Too large to wait for: it flows from here on, and its cost is on the receipt.
 			start();
-			for (const piece of gathered.pieces()) response.write(piece);
+			for (const piece of gathered.pieces) response.write(piece);
 			gathered = undefined;
 		}
 		if (!response.write(chunk)) upstream?.pause();
@@ -494,6 +492,45 @@ export function fly(
 		clientGone: () => guarded(() => breakOff("client-gone"), failInside),
 		stop: () => guarded(() => breakOff("stopped"), failInside),
 	};
+}
+
+/**
+ * A request on its way to a vendor, before and after it has its key. A class for its getter: an object
+ * literal that has one is given a hidden class of its own each time it is made, which lives until
+ * the next full collection, and through the getter's closure a whole ended call lives with it
+ * (docs/decisions/0009-hot-path.md, third round).
+ */
+class Sent implements UpstreamRequest, OutgoingRequest {
+	readonly protocol: string;
+	readonly method: string;
+	readonly url: string;
+	readonly headers: Readonly<Record<string, string>>;
+	readonly timeouts: Timeouts;
+	readonly #forwarded: Forwarded;
+
+	constructor(
+		protocol: string,
+		method: string,
+		url: string,
+		headers: Readonly<Record<string, string>>,
+		forwarded: Forwarded,
+		timeouts: Timeouts,
+	) {
+		this.protocol = protocol;
+		this.method = method;
+		this.url = url;
+		this.headers = headers;
+		this.timeouts = timeouts;
+		this.#forwarded = forwarded;
+	}
+
+	get body(): Uint8Array {
+		return this.#forwarded.body;
+	}
+
+	get pieces(): readonly Uint8Array[] | undefined {
+		return this.#forwarded.pieces;
+	}
 }
 
 function guarded(work: () => void, onFault: (fault: unknown) => void): void {

@@ -426,6 +426,7 @@ export async function openTestGateway(
 		}),
 		crossings: noCrossings,
 		holds: { wait: options.wait ?? 0, outputCeiling: options.outputCeiling },
+		bodyBytes: 32 * 1024 * 1024,
 		timeouts: {
 			connect: 1_000,
 			firstByte: 5_000,
@@ -433,8 +434,9 @@ export async function openTestGateway(
 			total: 60_000,
 		},
 		requestsPerMinute: options.requestsPerMinute,
-		holder: "here",
-		isAlive: (holder) => holder === "here",
+		holder: () => "here",
+		gone: async (holders) =>
+			new Set(holders.filter((one) => one !== "here" && one !== "another")),
 		report: (line) => reports.push(line),
 	});
 	async function run(command: CreditsCommand): Promise<void> {

@@ -41,11 +41,18 @@ export interface GatewayOptions {
 	readonly substrates: Substrates;
 	readonly holds: HoldRules;
 	readonly timeouts: Timeouts;
+	/** Bytes of a request's body, at most; also of one that goes on from earlier answers, once all is in it. */
+	readonly bodyBytes: number;
 	/** Calls a minute that one key may make; undefined for no limit. */
 	readonly requestsPerMinute: number | undefined;
-	/** Names this process on its holds, so that a later start knows whose they were. */
-	readonly holder: string;
-	readonly isAlive: (holder: string) => boolean;
+	/** Names this process on its holds, so that others know whose they were. */
+	readonly holder: () => string;
+	/** Those of these holders that will never come back. Asked after their holds were read. */
+	readonly gone: (holders: readonly string[]) => Promise<ReadonlySet<string>>;
+	/** Whether the background duties on this log are ours; absent: always. */
+	readonly onDuty?: () => boolean;
+	/** Processes that share this log, among which limits by the minute are divided; absent: one. */
+	readonly replicas?: () => number;
 	readonly report: Report;
 }
 
@@ -85,6 +92,7 @@ const answerSweepEvery = 600_000;
 
 export function openGateway(options: GatewayOptions): Gateway {
 	const { head, clock, substrates, holds, report } = options;
+	const onDuty = options.onDuty ?? (() => true);
 	const metrics = openMetrics();
 	const access = openAccess(options);
 	const queue = openHoldQueue({ head, clock, wait: holds.wait });
@@ -104,11 +112,25 @@ export function openGateway(options: GatewayOptions): Gateway {
 		sweepEvery,
 		calls.carries,
 		report,
+		onDuty,
+	);
+	const stopRecovering = repeat(
+		clock,
+		sweepEvery,
+		async () => {
+			if (onDuty()) await recoverHolds(head, options.gone, report);
+		},
+		(fault) =>
+			report(
+				`Holds of processes that ended could not be given back: ${describeFault(fault)}`,
+			),
 	);
 	const stopForgetting = repeat(
 		clock,
 		answerSweepEvery,
-		() => options.answers.sweep(clock.now()),
+		async () => {
+			if (onDuty()) await options.answers.sweep(clock.now());
+		},
 		(fault) =>
 			report(`Old answers could not be forgotten: ${describeFault(fault)}`),
 	);
@@ -156,10 +178,11 @@ export function openGateway(options: GatewayOptions): Gateway {
 			),
 		receipt: (call, account) =>
 			receiptOf(call, head.state("credits"), options.log, account),
-		recover: () => recoverHolds(head, options.isAlive, report),
+		recover: () => recoverHolds(head, options.gone, report),
 		inFlight: calls.inFlight,
 		async stop() {
 			stopSweeping();
+			stopRecovering();
 			stopForgetting();
 			await calls.stop();
 		},

@@ -6,7 +6,7 @@ import { openHead } from "../log/index.ts";
 import { ledgerDeciders } from "./deciders.ts";
 import { openTurns } from "./kept-turns.ts";
 
-async function open() {
+async function open(bodyBytes = 1_000_000) {
 	const log = memoryEventLog();
 	const head = await openHead({
 		log,
@@ -14,7 +14,7 @@ async function open() {
 		clock: manualClock(),
 		digest: nodeDigest,
 	});
-	const turns = openTurns({ head, log });
+	const turns = openTurns({ head, log, bodyBytes });
 	const by = (account: string) => ({ account, key: "k", call: "call_1" });
 	const keep = (id: string, previous?: string, account = "main") =>
 		turns.keep(
@@ -95,6 +95,15 @@ describe("kept answers", () => {
 			await keep(`n${n}`, n === 0 ? undefined : `n${n - 1}`);
 		expect(code(await turns.chain("main", "n1000"))).toBe("response/too-long");
 		expect(code(await turns.chain("main", "n999"))).toBe("ok");
+	});
+
+	it("end a chain of few but large ones, which would fill memory for a request of a few bytes", async () => {
+		const { turns, keep } = await open(50);
+		for (let n = 0; n < 10; n++)
+			await keep(`r${n}`, n === 0 ? undefined : `r${n - 1}`);
+		// Each record has 11 characters; an answer stands in its record twice.
+		expect(code(await turns.chain("main", "r8"))).toBe("ok");
+		expect(code(await turns.chain("main", "r9"))).toBe("response/too-long");
 	});
 
 	it("repeats no endless name", async () => {

@@ -1,5 +1,10 @@
 import { readEvent } from "../../kernel/event.ts";
-import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
+import {
+	accept,
+	type Outcome,
+	type Refusal,
+	refuse,
+} from "../../kernel/outcome.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { Turn } from "../../ports/wire-protocol.ts";
 import type { Head } from "../log/index.ts";
@@ -19,7 +24,10 @@ export interface Turns {
 	): Promise<Outcome<void>>;
 	/** Refuses with `response/unknown` what was never kept for this account, or was forgotten. */
 	find(account: string, id: string): Promise<Outcome<KeptTurn>>;
-	/** An answer and all that it went on from, the oldest first. */
+	/**
+	 * An answer and all that it went on from, the oldest first. Refuses with `response/too-long` what a
+	 * body could not hold: a request of a few bytes must not become one that is larger than any.
+	 */
 	chain(account: string, id: string): Promise<Outcome<readonly KeptTurn[]>>;
 	/** From now on it is unknown; the log remembers that it was. */
 	forget(account: string, key: string, id: string): Promise<Outcome<void>>;
@@ -37,8 +45,12 @@ const longest = 1_000;
 export function openTurns(options: {
 	readonly head: Head<LedgerDeciders>;
 	readonly log: EventLog;
+	/** Bytes of a request's body, at most. */
+	readonly bodyBytes: number;
 }): Turns {
 	const { head, log } = options;
+	// A record has an answer twice: as items to go on from, and as the client got it.
+	const mostCharacters = 2 * options.bodyBytes;
 
 	async function find(account: string, id: string): Promise<Outcome<KeptTurn>> {
 		if (id.length > 200) return unknownTurn(id);
@@ -73,6 +85,7 @@ export function openTurns(options: {
 		async chain(account, id) {
 			const chain: KeptTurn[] = [];
 			const seen = new Set<string>();
+			let size = 0;
 			for (let next: string | undefined = id; next !== undefined; ) {
 				if (seen.size >= longest || seen.has(next))
 					return refuse(
@@ -82,10 +95,12 @@ export function openTurns(options: {
 				seen.add(next);
 				const turn: Outcome<KeptTurn> = await find(account, next);
 				if (!turn.ok) return turn;
-				chain.unshift(turn.value);
+				size += turn.value.record.length;
+				if (size > mostCharacters) return tooLong(id);
+				chain.push(turn.value);
 				next = turn.value.previous;
 			}
-			return accept(chain);
+			return accept(chain.reverse());
 		},
 		async forget(account, key, id) {
 			const outcome = await head.execute(
@@ -96,4 +111,15 @@ export function openTurns(options: {
 			return outcome.ok ? accept(undefined) : outcome;
 		},
 	};
+}
+
+/** The refusal of what is more than one request can hold. */
+export function tooLong(id: string): {
+	readonly ok: false;
+	readonly error: Refusal;
+} {
+	return refuse(
+		"response/too-long",
+		`All that "${shorten(id)}" goes on from is more than one request can hold. Send the part of the conversation that matters as input.`,
+	);
 }

@@ -45,15 +45,16 @@ it("releases what dead processes held, once, and leaves the living alone", async
 	await hold("dead1", "dead");
 	await hold("dead2", "dead");
 	await hold("alive", "alive");
-	const isAlive = (holder: string) => holder === "alive";
-	const released = await recoverHolds(head, isAlive, report);
+	const gone = async (holders: readonly string[]) =>
+		new Set(holders.filter((holder) => holder !== "alive"));
+	const released = await recoverHolds(head, gone, report);
 	expect(released.map(({ call }) => call)).toEqual(["dead1", "dead2"]);
 	expect(held()).toEqual(["alive"]);
 	const [last] = await log.readStreamBackwards("account/main", { limit: 1 });
 	expect(last).toMatchObject({ type: "credits-released", actor: "system" });
 	expect(JSON.parse(last?.data as string).ending).toBe("crashed");
 	expect(reports).toHaveLength(1);
-	expect(await recoverHolds(head, isAlive, report)).toEqual([]);
+	expect(await recoverHolds(head, gone, report)).toEqual([]);
 	expect(reports).toHaveLength(1);
 });
 
@@ -61,7 +62,9 @@ it("rejects when the log refuses: nobody serves on books that are not in order",
 	const { head, hold, held, report, log } = await openBooks();
 	await hold("dead", "dead");
 	log.fault = "log/full";
-	await expect(recoverHolds(head, () => false, report)).rejects.toMatchObject({
+	await expect(
+		recoverHolds(head, async (all) => new Set(all), report),
+	).rejects.toMatchObject({
 		code: "log/full",
 	});
 	expect(held()).toEqual(["dead"]);

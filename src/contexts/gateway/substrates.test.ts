@@ -55,6 +55,12 @@ const both = [vendor("one", ["a"]), vendor("two", ["a", "b"]), standIn];
 describe("finding what a client means", () => {
 	it.each([
 		["one/m1", "a", "one/m1"],
+		["one/..", "a", "model/unknown"],
+		["one/./m1", "a", "model/unknown"],
+		["one/x/../../evil", "a", "model/unknown"],
+		["one/x\\..\\evil", "a", "model/unknown"],
+		["one/\ud800", "a", "model/unknown"],
+		["one/..m1...", "a", "one/..m1..."],
 		["one/anything at all", "a", "one/anything at all"],
 		["m1", "a", "one/m1"],
 		["m2", "a", "two/m2"],

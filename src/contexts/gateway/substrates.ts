@@ -98,6 +98,12 @@ export function openSubstrates(options: {
 		means: Meaning,
 	): Outcome<Substrate> {
 		function of(vendor: ActiveVendor, model: string): Outcome<Substrate> {
+			if (leavesItsPlace(model))
+				return refuse(
+					"model/unknown",
+					`No model is named "${shorten(name).toWellFormed()}": a name has no part that is "." or "..", and no broken unicode.`,
+					{ model: shorten(name).toWellFormed() },
+				);
 			const protocol = between(client, means, vendor);
 			if (protocol !== undefined)
 				return accept({ id: `${vendor.id}/${model}`, vendor, model, protocol });
@@ -175,6 +181,14 @@ export function openSubstrates(options: {
 			return listed;
 		},
 	};
+}
+
+/** Vendors are asked for some models by an address: no name may lead out of its place there. */
+function leavesItsPlace(model: string): boolean {
+	return (
+		!model.isWellFormed() ||
+		model.split(/[/\\]/).some((part) => part === "." || part === "..")
+	);
 }
 
 function shorten(name: string): string {

@@ -32,7 +32,9 @@ export interface CallTools {
 	readonly metrics: Metrics;
 	readonly holds: HoldRules;
 	readonly timeouts: Timeouts;
+	/** Bytes of a request's body, at most. */
+	readonly bodyBytes: number;
 	/** Names this process on its holds. */
-	readonly holder: string;
+	readonly holder: () => string;
 	readonly report: Report;
 }

@@ -574,6 +574,17 @@ describe("an export and its continuations", async () => {
 
 	it.each([
 		["of another log", forgedLog(chain([{ ...envelope(1), data: "{}" }]))],
+		[
+			"of one that was rewritten",
+			forgedLog(
+				chain(
+					Array.from({ length: 1_300 }, (_, at) => ({
+						...envelope(at + 1),
+						...(at === 4 && { data: "{}" }),
+					})),
+				),
+			),
+		],
 		["of a log that was taken back", forgedLog(events.slice(0, 900))],
 	])("are not made %s", async (_, log) => {
 		const again = exportLog({

@@ -400,11 +400,17 @@ export function check(options: CheckOptions): Check {
 
 	// ---- folders
 
-	function scanOf(side: Side, link: Link): Scan {
+	function scanOf(side: Side, other: Side, link: Link): Scan {
+		// A side that lies within the other is no part of it: it would hold a copy of itself without end.
+		const inner =
+			side.path !== other.path && isWithin(side.path, other.path)
+				? relativeTo(side.path, other.path)
+				: undefined;
 		const key = JSON.stringify([
 			relativeTo(base, side.path),
 			link.include,
 			link.exclude,
+			inner,
 		]);
 		const done = scans.get(key);
 		if (done) return done;
@@ -417,6 +423,7 @@ export function check(options: CheckOptions): Check {
 			root: side.path,
 			key,
 			leavesOut: (path, isFolder) =>
+				path === inner ||
 				excluded(path) ||
 				(!isFolder && included !== undefined && !included(path)),
 			previous,
@@ -479,8 +486,8 @@ export function check(options: CheckOptions): Check {
 	}
 
 	function compareFolders(link: Link, linkKey: string): void {
-		const left = scanOf(link.source, link);
-		const right = scanOf(link.copy, link);
+		const left = scanOf(link.source, link.copy, link);
+		const right = scanOf(link.copy, link.source, link);
 		if (
 			!options.only &&
 			!options.full &&

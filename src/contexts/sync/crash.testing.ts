@@ -35,7 +35,15 @@ export function dyingTree(
 ): { readonly tree: FileTree; readonly counted: () => number } {
 	let count = 0;
 	let dead = false;
-	const halve = (path: string, bytes: Uint8Array, flag: string) => {
+	const halve = (
+		path: string,
+		given: Uint8Array | Iterable<Uint8Array>,
+		flag: string,
+	) => {
+		const bytes =
+			given instanceof Uint8Array
+				? given
+				: Buffer.concat(Array.from(given, (piece) => piece.slice()));
 		const file = openSync(path, flag);
 		writeSync(file, bytes.subarray(0, bytes.length >> 1));
 		closeSync(file);

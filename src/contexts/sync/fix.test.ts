@@ -379,6 +379,23 @@ describe("what fixes keep", () => {
 	});
 });
 
+describe("a side within the other", () => {
+	it.each([
+		["a", "a/copy"],
+		["a/copy", "a"],
+	])("%s and %s: is no part of it, and a fix ends", (source, copy) => {
+		ground = openPlayground({ pairs: [{ a: source, b: copy }] });
+		ground.put(`${source}/f`, "1");
+		ground.put(`${source}/d/f`, "2");
+		expect(ground.fix().done).toHaveLength(2);
+		expect(ground.statuses()).toEqual({
+			[`${copy}/f`]: "SYNCED",
+			[`${copy}/d/f`]: "SYNCED",
+		});
+		expect(ground.fix().done).toEqual([]);
+	});
+});
+
 describe("undo", () => {
 	it("leaves what was edited since the fix, and says so", () => {
 		openDrifted();

@@ -146,7 +146,7 @@ function readVersion1(
 		);
 	const version = field(root, "version");
 	if (version && !(version.kind === "number" && version.value === 1))
-		reader.mistake(
+		return reader.mistake(
 			version,
 			'There is no such version: write 1 or 2, or leave "version" out for 1.',
 		);

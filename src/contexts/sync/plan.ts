@@ -234,7 +234,7 @@ function mend(
 	}
 	const before = asContent(copy.fact);
 	if (!before)
-		return `a ${copy.fact.kind} stands at ${copy.path}: move it away by hand`;
+		return `${called(copy.fact.kind)} stands at ${copy.path}: move it away by hand`;
 	const bounds = { root: link.copy.path, bounds: boundsOf(link.copy, base) };
 	if (source.fact.kind === "none")
 		return before.kind === "none"
@@ -276,7 +276,7 @@ function adopt(
 		return "the copy is not there, so there is nothing to adopt: --fix brings it";
 	const before = asContent(source.fact);
 	if (!before)
-		return `a ${source.fact.kind} stands at ${source.path}: move it away by hand`;
+		return `${called(source.fact.kind)} stands at ${source.path}: move it away by hand`;
 	return transfer(copy, source, before, manifest.modes, {
 		root: link.source.path,
 		bounds: boundsOf(link.source, parentOf(manifest.path)),
@@ -299,7 +299,7 @@ function transfer(
 ): Omit<Operation, "rows"> | string {
 	const wanted = asContent(from.fact);
 	if (!wanted || wanted.kind === "none")
-		return `a ${from.fact.kind} stands at ${from.path}: it cannot be copied`;
+		return `${called(from.fact.kind)} stands at ${from.path}: it cannot be copied`;
 	const after: Content =
 		wanted.kind === "file" && before.kind === "file"
 			? {
@@ -383,4 +383,8 @@ export function collisions(
 		}
 	}
 	return found;
+}
+
+function called(kind: Fact["kind"]): string {
+	return kind === "other" ? "something that is no file" : `a ${kind}`;
 }

@@ -42,12 +42,16 @@ function scanOf(names: readonly string[], looks: readonly Look[]): Scan {
 	return scan;
 }
 
-const written = (scan: Scan) =>
-	writeCache(
+function written(scan: Scan): Uint8Array {
+	const bytes: number[] = [];
+	for (const piece of writeCache(
 		{ stateLook: "s", scans: new Map([["key", scan]]), agreed: new Map() },
 		now,
 		encode,
-	);
+	))
+		bytes.push(...piece);
+	return Uint8Array.from(bytes);
+}
 
 describe("the cache", () => {
 	it("reads what it wrote, whatever the names are", () => {
@@ -70,6 +74,26 @@ describe("the cache", () => {
 				},
 			),
 		);
+	});
+
+	it("reads what it wrote in many pieces", () => {
+		const names = Array.from({ length: 5_000 }, (_, at) => `name-${at}`);
+		const scan = scanOf(names, []);
+		for (const at of names.keys()) {
+			const own = new Uint8Array(32);
+			new DataView(own.buffer).setUint32(0, at + 1);
+			setHash(scan, at, own, 0);
+		}
+		const bytes = written(scan);
+		const read = readCache(bytes, decode)?.scans.get("key");
+		expect(read?.names).toEqual(names);
+		for (const at of names.keys())
+			expect(hashAt((read as Scan).hashes, at)).toBe(hashAt(scan.hashes, at));
+		for (const at of [0, 70_000, 150_000, bytes.length - 1]) {
+			const other = bytes.slice();
+			other[at] = (other[at] as number) ^ 1;
+			expect(readCache(other, decode), `byte ${at}`).toBeUndefined();
+		}
 	});
 
 	it("is none when any byte of it is another, or the end is missing", () => {

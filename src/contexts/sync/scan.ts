@@ -508,33 +508,40 @@ export interface StatCache {
 	readonly agreed: ReadonlyMap<string, number>;
 }
 
-const magic = 0x646f_7335;
+const magic = 0x646f_7336;
 
-/** Magic, length of the text, checksum, magic. */
-const head = 16;
+/** At the end, since it is written in pieces: magic, length of the text, checksum, magic. */
+const foot = 16;
 
 /** Tells a cache that a power cut left in part from a whole one; it guards against nobody's malice. */
-function checksum(bytes: Uint8Array, length: number): number {
-	const all = new Int32Array(
-		bytes.buffer,
-		bytes.byteOffset + head,
-		(bytes.length - head) >> 2,
-	);
+function openChecksum(): {
+	/** Every piece but the last is a multiple of four words. */
+	add(words: Int32Array): void;
+	finish(length: number): number;
+} {
 	// Four sums that do not wait for each other.
-	let a = length;
+	let a = 0;
 	let b = 1;
 	let c = 2;
 	let d = 3;
-	for (let at = 0; at + 3 < all.length; at += 4) {
-		a = (Math.imul(a, 31) + (all[at] as number)) | 0;
-		b = (Math.imul(b, 31) + (all[at + 1] as number)) | 0;
-		c = (Math.imul(c, 31) + (all[at + 2] as number)) | 0;
-		d = (Math.imul(d, 31) + (all[at + 3] as number)) | 0;
-	}
-	let sum = (a ^ Math.imul(b, 3) ^ Math.imul(c, 5) ^ Math.imul(d, 7)) | 0;
-	for (let at = all.length & ~3; at < all.length; at++)
-		sum = (Math.imul(sum, 31) + (all[at] as number)) | 0;
-	return sum;
+	return {
+		add(words) {
+			// What a closure holds is slow to change, and there are millions of words.
+			let [p, q, r, s] = [a, b, c, d];
+			let at = 0;
+			for (; at + 3 < words.length; at += 4) {
+				p = (Math.imul(p, 31) + (words[at] as number)) | 0;
+				q = (Math.imul(q, 31) + (words[at + 1] as number)) | 0;
+				r = (Math.imul(r, 31) + (words[at + 2] as number)) | 0;
+				s = (Math.imul(s, 31) + (words[at + 3] as number)) | 0;
+			}
+			for (; at < words.length; at++)
+				p = (Math.imul(p, 31) + (words[at] as number)) | 0;
+			[a, b, c, d] = [p, q, r, s];
+		},
+		finish: (length) =>
+			(a ^ Math.imul(b, 3) ^ Math.imul(c, 5) ^ Math.imul(d, 7) ^ length) | 0,
+	};
 }
 
 /**
@@ -553,67 +560,106 @@ export function isYoung(
 	);
 }
 
+function isYoungAt(looks: Float64Array, index: number, now: Look): boolean {
+	const at = index * lookWidth;
+	const modified = looks[at + 2] as number;
+	const changed = looks[at + 3] as number;
+	return isYoung({ modified, changed, device: looks[at + 5] as number }, now);
+}
+
 /**
  * For each scan: looks of folders, looks of entries, starts and ends of folders, lengths of blocks, hashes;
- * then the text: what there is, and all blocks.
+ * then the text: what there is, and all blocks. It comes in pieces that share one memory: each has to be
+ * used before the next is asked for.
  */
-export function writeCache(
+export function* writeCache(
 	cache: StatCache,
 	now: Look,
 	encode: (text: string) => Uint8Array,
-): Uint8Array {
+): Iterable<Uint8Array> {
+	const piece = new Uint8Array(1 << 16);
+	const checksum = openChecksum();
+	let filled = 0;
+	let textLength = 0;
+	for (const [part, isText] of partsOf(cache, now, encode)) {
+		if (isText) textLength += part.byteLength;
+		const bytes = new Uint8Array(part.buffer, part.byteOffset, part.byteLength);
+		for (let at = 0; at < bytes.length; ) {
+			const next = bytes.subarray(at, at + piece.length - filled);
+			piece.set(next, filled);
+			at += next.length;
+			filled += next.length;
+			if (filled < piece.length) continue;
+			checksum.add(new Int32Array(piece.buffer));
+			yield piece;
+			filled = 0;
+		}
+	}
+	// A whole number of words, so that the checksum sees every byte.
+	const end = Math.ceil(filled / 8) * 8;
+	piece.fill(0, filled, end);
+	checksum.add(new Int32Array(piece.buffer, 0, end >> 2));
+	yield piece.subarray(0, end);
+	yield new Uint8Array(
+		Int32Array.of(magic, textLength, checksum.finish(textLength), magic).buffer,
+	);
+}
+
+/** What a cache is made of, in order, and whether it is text. */
+function* partsOf(
+	cache: StatCache,
+	now: Look,
+	encode: (text: string) => Uint8Array,
+): Iterable<readonly [ArrayBufferView, boolean]> {
 	const scans = [...cache.scans.values()];
-	const isSettled = (scan: Scan) => {
-		for (let index = 0; index < scan.looks.length; index++)
-			if (isYoung(lookOf(scan.looks, index), now)) return false;
-		return true;
-	};
+	let isSettled = true;
+	for (const scan of scans) {
+		const { starts, ends, folderLooks, looks, hashes } = scan;
+		for (let from = 0; from < folderLooks.length; from += looksAtOnce) {
+			const part = rangeOf(folderLooks, from).slice();
+			for (let index = 0; index * lookWidth < part.length; index++)
+				// A look that fits nothing: the folder is listed again.
+				if (isYoungAt(part, index, now)) part[index * lookWidth + 2] = -1;
+			yield [part, false];
+		}
+		yield [looks.values.subarray(0, looks.length * lookWidth), false];
+		yield [Int32Array.from(starts), false];
+		yield [Int32Array.from(ends), false];
+		const blocks = scan.blocks();
+		const lengths = new Int32Array(blocks.length + (blocks.length % 2));
+		lengths.set(blocks.map(({ length }) => length));
+		yield [lengths, false];
+		for (let from = 0; from < looks.length; from += looksAtOnce) {
+			const to = Math.min(looks.length, from + looksAtOnce);
+			const part = hashes.values.slice(from * 32, to * 32);
+			for (let index = from; index < to; index++) {
+				if (!isYoungAt(looks.values, index, now)) continue;
+				part.fill(0, (index - from) * 32, (index - from + 1) * 32);
+				isSettled = false;
+			}
+			yield [part, false];
+		}
+	}
 	const header = JSON.stringify({
 		stateLook: cache.stateLook,
 		// Whoever has to be read again may not be found to agree without.
-		agreed: scans.every(isSettled) ? [...cache.agreed] : [],
+		agreed: isSettled ? [...cache.agreed] : [],
 		scans: scans.map(({ key, starts, looks }) => [
 			key,
 			starts.length,
 			looks.length,
 		]),
 	});
-	const blocks = scans.map((scan) => scan.blocks());
-	const text = encode(`${header}\0${escapeText(blocks.flat().join(""))}`);
-	let size = head;
-	for (const { starts, looks } of scans)
-		size += sizeOf(starts.length, looks.length);
-	const start = size;
-	// A whole number of words, so that the checksum sees every byte.
-	const bytes = new Uint8Array(start + Math.ceil(text.length / 8) * 8);
-	let at = head;
-	for (const [one, scan] of scans.entries()) {
-		const view = viewAt(bytes, at, scan.starts.length, scan.looks.length);
-		at += sizeOf(scan.starts.length, scan.looks.length);
-		view.folderLooks.set(
-			scan.folderLooks.values.subarray(0, view.folderLooks.length),
-		);
-		for (let index = 0; index < scan.starts.length; index++)
-			// A look that fits nothing: the folder is listed again.
-			if (isYoung(readLook(view.folderLooks, index), now))
-				view.folderLooks[index * lookWidth + 2] = -1;
-		view.looks.set(scan.looks.values.subarray(0, view.looks.length));
-		view.starts.set(scan.starts);
-		view.ends.set(scan.ends);
-		view.lengths.set((blocks[one] as string[]).map(({ length }) => length));
-		view.hashes.set(scan.hashes.values.subarray(0, view.hashes.length));
-		for (let index = 0; index < scan.looks.length; index++)
-			if (isYoung(readLook(view.looks, index), now))
-				view.hashes.fill(0, index * 32, index * 32 + 32);
-	}
-	bytes.set(text, start);
-	new Int32Array(bytes.buffer, 0, 4).set([
-		magic,
-		text.length,
-		checksum(bytes, text.length),
-		magic,
-	]);
-	return bytes;
+	yield [encode(`${header}\0`), true];
+	for (const scan of scans)
+		for (const block of scan.blocks()) yield [encode(escapeText(block)), true];
+}
+
+const looksAtOnce = 1_024;
+
+function rangeOf({ values, length }: Looks, from: number): Float64Array {
+	const to = Math.min(length, from + looksAtOnce);
+	return values.subarray(from * lookWidth, to * lookWidth);
 }
 
 function sizeOf(folders: number, entries: number): number {
@@ -660,16 +706,24 @@ export function readCache(
 	given: Uint8Array,
 	decode: (bytes: Uint8Array) => string,
 ): StatCache | undefined {
-	if (given.length < head || given.length % 8 !== 0) return undefined;
+	if (given.length < foot || given.length % 8 !== 0) return undefined;
 	const bytes = given.byteOffset % 8 === 0 ? given : given.slice();
-	const [first, length, sum, last] = new Int32Array(
+	const words = new Int32Array(
 		bytes.buffer,
 		bytes.byteOffset,
-		4,
-	) as unknown as [number, number, number, number];
-	const start = bytes.length - Math.ceil(length / 8) * 8;
+		bytes.length >> 2,
+	);
+	const [first, length, sum, last] = words.subarray(-4) as unknown as [
+		number,
+		number,
+		number,
+		number,
+	];
+	const start = bytes.length - foot - Math.ceil(length / 8) * 8;
 	if (first !== magic || last !== magic) return undefined;
-	if (length < 0 || start < head || sum !== checksum(bytes, length))
+	const checksum = openChecksum();
+	checksum.add(words.subarray(0, -4));
+	if (length < 0 || start < 0 || sum !== checksum.finish(length))
 		return undefined;
 	const text = decode(bytes.subarray(start, start + length));
 	const end = text.indexOf("\0");
@@ -682,7 +736,7 @@ export function readCache(
 		};
 		const scans = new Map<string, Scan>();
 		let read = 0;
-		let at = head;
+		let at = 0;
 		for (const [key, folders, entries] of header.scans) {
 			const view = viewAt(bytes, at, folders, entries);
 			at += sizeOf(folders, entries);

@@ -7,10 +7,12 @@ export interface Bases {
 	set(link: string, path: string, base: Base | undefined): void;
 	/** Whether anything was set to something else since it was read. */
 	readonly moved: boolean;
-	readonly text: () => string;
+	/** The state's text, in pieces: a hundred thousand lines are never all in memory besides what they tell. */
+	pieces(): Iterable<string>;
 }
 
 const title = "dos-sync state 1";
+const pieceLength = 1 << 16;
 
 /** Reads the state's text; "" is an empty one. Undefined when it is no state of ours. */
 export function openBases(text: string): Bases | undefined {
@@ -48,24 +50,19 @@ export function openBases(text: string): Bases | undefined {
 		get moved() {
 			return moved;
 		},
-		text() {
-			// In pieces, so that a hundred thousand lines are not all in memory besides the text they make.
-			const pieces: string[] = [];
-			let lines = [title];
-			const add = (line: string) => {
-				if (lines.push(line) < 500) return;
-				lines.push("");
-				pieces.push(lines.join("\n"));
-				lines = [];
-			};
+		*pieces() {
+			let piece = `${title}\n`;
 			for (const [link, rows] of links) {
 				if (rows.size === 0) continue;
-				add(`= ${escapeName(link)}`);
-				for (const [path, base] of rows)
-					add(`${escapeName(base)}\t${escapeName(path)}`);
+				piece += `= ${escapeName(link)}\n`;
+				for (const [path, base] of rows) {
+					piece += `${escapeName(base)}\t${escapeName(path)}\n`;
+					if (piece.length < pieceLength) continue;
+					yield piece;
+					piece = "";
+				}
 			}
-			lines.push("");
-			return pieces.join("") + lines.join("\n");
+			yield piece;
 		},
 	};
 }

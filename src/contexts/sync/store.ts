@@ -74,8 +74,16 @@ export function openStore(options: StoreOptions): Store {
 		if (folder !== top) tree.makeFolder(folder);
 	}
 
+	function* encoded(pieces: Iterable<string>): Iterable<Uint8Array> {
+		for (const piece of pieces) yield tree.encode(piece);
+	}
+
 	/** Puts a file in the place of another, or of none: at every moment it is whole, the old or the new. */
-	function replace(path: string, bytes: Uint8Array, durable = true): void {
+	function replace(
+		path: string,
+		bytes: Iterable<Uint8Array>,
+		durable = true,
+	): void {
 		const temporary = `${path}-${run}.tmp`;
 		tree.write(temporary, bytes, 0o600, durable);
 		tree.rename(temporary, path);
@@ -162,7 +170,7 @@ export function openStore(options: StoreOptions): Store {
 						if (moved || first)
 							replace(
 								statePath,
-								tree.encode((bases ?? (openBases("") as Bases)).text()),
+								encoded((bases ?? (openBases("") as Bases)).pieces()),
 							);
 						// Without the time, nothing is known to be old enough to be trusted. Where nothing was
 						// read, it may be taken now.

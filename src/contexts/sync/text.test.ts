@@ -251,7 +251,7 @@ describe("state", () => {
 			fc.property(fc.array(fc.tuple(name, name, name)), (rows) => {
 				const bases = openBases("");
 				for (const [link, path, base] of rows) bases?.set(link, path, base);
-				const again = openBases(bases?.text() ?? "");
+				const again = openBases([...(bases?.pieces() ?? [])].join(""));
 				for (const [link, path] of rows)
 					expect(again?.get(link, path)).toBe(bases?.get(link, path));
 				expect(again?.moved).toBe(false);

@@ -12,7 +12,15 @@ import {
 	streamText,
 	tool,
 } from "ai";
-import { type Ask, type Client, type Connect, forecast, type Told, weather, weatherIn } from "./client.ts";
+import {
+	type Ask,
+	type Client,
+	type Connect,
+	forecast,
+	type Told,
+	weather,
+	weatherIn,
+} from "./client.ts";
 
 type Options = Partial<Parameters<typeof generateText>[0]>;
 
@@ -23,7 +31,16 @@ function client(
 	model: (name: string) => LanguageModel,
 	thinking: Options["providerOptions"] = {},
 ): Client {
-	const params = ({ said, system, before, stop, png, pdf, thinks, ...ask }: Ask) => ({
+	const params = ({
+		said,
+		system,
+		before,
+		stop,
+		png,
+		pdf,
+		thinks,
+		...ask
+	}: Ask) => ({
 		model: model(ask.model),
 		maxRetries: 0,
 		maxOutputTokens: 4_000,
@@ -43,7 +60,14 @@ function client(
 					{ type: "text", text: said },
 					...(png ? [{ type: "file", data: png, mediaType: "image/png" }] : []),
 					...(pdf
-						? [{ type: "file", data: pdf, mediaType: "application/pdf", filename: "a.pdf" }]
+						? [
+								{
+									type: "file",
+									data: pdf,
+									mediaType: "application/pdf",
+									filename: "a.pdf",
+								},
+							]
 						: []),
 				],
 			},
@@ -113,7 +137,13 @@ function client(
 		},
 		streamedLoop: (ask) => streamed(ask, tools(ask)),
 		shape: async (ask) =>
-			(await generateObject({ ...params(ask), schema: forecast, schemaName: "forecast" })).object,
+			(
+				await generateObject({
+					...params(ask),
+					schema: forecast,
+					schemaName: "forecast",
+				})
+			).object,
 		statusOf(fault) {
 			const cause = RetryError.isInstance(fault) ? fault.lastError : fault;
 			return APICallError.isInstance(cause) ? cause.statusCode : undefined;
@@ -123,7 +153,12 @@ function client(
 
 export const aiSdkOpenaiChat: Connect = ({ url, key }) => {
 	const provider = createOpenAI({ apiKey: key, baseURL: `${url}/v1` });
-	return client("openai.chat", ["openai-chat", "gpt-4.1"], new Set(["stop", "pdf", "tool-errors", "stream-usage"]), (name) => provider.chat(name));
+	return client(
+		"openai.chat",
+		["openai-chat", "gpt-4.1"],
+		new Set(["stop", "pdf", "tool-errors", "stream-usage"]),
+		(name) => provider.chat(name),
+	);
 };
 
 export const aiSdkOpenaiResponses: Connect = ({ url, key }) => {
@@ -131,7 +166,13 @@ export const aiSdkOpenaiResponses: Connect = ({ url, key }) => {
 	return client(
 		"openai.responses",
 		["openai-responses", "gpt-5.2"],
-		new Set(["pdf", "reasoning", "carry-reasoning", "tool-errors", "stream-usage"]),
+		new Set([
+			"pdf",
+			"reasoning",
+			"carry-reasoning",
+			"tool-errors",
+			"stream-usage",
+		]),
 		(name) => provider.responses(name),
 		{
 			openai: {
@@ -150,19 +191,40 @@ export const aiSdkAnthropic: Connect = ({ url, key }) => {
 	return client(
 		"anthropic",
 		["anthropic-messages", "claude-sonnet-4-6"],
-		new Set(["stop", "pdf", "reasoning", "carry-reasoning", "tool-errors", "stream-usage"]),
+		new Set([
+			"stop",
+			"pdf",
+			"reasoning",
+			"carry-reasoning",
+			"tool-errors",
+			"stream-usage",
+		]),
 		(name) => provider(name),
 		{ anthropic: { thinking: { type: "enabled", budgetTokens: 2_000 } } },
 	);
 };
 
 export const aiSdkGoogle: Connect = ({ url, key }) => {
-	const provider = createGoogleGenerativeAI({ apiKey: key, baseURL: `${url}/v1beta` });
+	const provider = createGoogleGenerativeAI({
+		apiKey: key,
+		baseURL: `${url}/v1beta`,
+	});
 	return client(
 		"google",
 		["google-generate", "gemini-2.5-pro"],
-		new Set(["stop", "pdf", "reasoning", "carry-reasoning", "tool-errors", "stream-usage"]),
+		new Set([
+			"stop",
+			"pdf",
+			"reasoning",
+			"carry-reasoning",
+			"tool-errors",
+			"stream-usage",
+		]),
 		(name) => provider(name),
-		{ google: { thinkingConfig: { includeThoughts: true, thinkingBudget: 2_000 } } },
+		{
+			google: {
+				thinkingConfig: { includeThoughts: true, thinkingBudget: 2_000 },
+			},
+		},
 	);
 };

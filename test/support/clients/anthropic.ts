@@ -1,17 +1,39 @@
 import Anthropic from "@anthropic-ai/sdk";
 import { betaZodTool } from "@anthropic-ai/sdk/helpers/beta/zod";
 import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
-import { type Ask, type Connect, forecast, type Told, weather, weatherIn } from "./client.ts";
+import {
+	type Ask,
+	type Connect,
+	forecast,
+	type Told,
+	weather,
+	weatherIn,
+} from "./client.ts";
 
 export const anthropic: Connect = ({ url, key }) => {
-	const { messages, beta } = new Anthropic({ apiKey: key, baseURL: url, maxRetries: 0 });
+	const { messages, beta } = new Anthropic({
+		apiKey: key,
+		baseURL: url,
+		maxRetries: 0,
+	});
 
-	const params = ({ model, said, system, before, stop, png, pdf, thinks }: Ask) => ({
+	const params = ({
+		model,
+		said,
+		system,
+		before,
+		stop,
+		png,
+		pdf,
+		thinks,
+	}: Ask) => ({
 		model,
 		max_tokens: 4_000,
 		...(system !== undefined && { system }),
 		...(stop !== undefined && { stop_sequences: [stop] }),
-		...(thinks && { thinking: { type: "enabled" as const, budget_tokens: 2_000 } }),
+		...(thinks && {
+			thinking: { type: "enabled" as const, budget_tokens: 2_000 },
+		}),
 		messages: [
 			...(before
 				? [
@@ -26,7 +48,11 @@ export const anthropic: Connect = ({ url, key }) => {
 						? [
 								{
 									type: "image" as const,
-									source: { type: "base64" as const, media_type: "image/png" as const, data: png },
+									source: {
+										type: "base64" as const,
+										media_type: "image/png" as const,
+										data: png,
+									},
 								},
 							]
 						: []),
@@ -53,11 +79,18 @@ export const anthropic: Connect = ({ url, key }) => {
 	}: Pick<Anthropic.Message, "content"> & {
 		usage: Pick<
 			Anthropic.Usage,
-			"input_tokens" | "output_tokens" | "cache_read_input_tokens" | "cache_creation_input_tokens"
+			| "input_tokens"
+			| "output_tokens"
+			| "cache_read_input_tokens"
+			| "cache_creation_input_tokens"
 		>;
 	}): Told => ({
-		text: content.map((block) => (block.type === "text" ? block.text : "")).join(""),
-		reasoning: content.map((block) => (block.type === "thinking" ? block.thinking : "")).join(""),
+		text: content
+			.map((block) => (block.type === "text" ? block.text : ""))
+			.join(""),
+		reasoning: content
+			.map((block) => (block.type === "thinking" ? block.thinking : ""))
+			.join(""),
 		usage: {
 			input:
 				usage.input_tokens +
@@ -80,15 +113,33 @@ export const anthropic: Connect = ({ url, key }) => {
 		name: "anthropic",
 		protocol: "anthropic-messages",
 		model: "claude-sonnet-4-6",
-		can: new Set(["stop", "pdf", "reasoning", "carry-reasoning", "tool-errors", "stream-usage"]),
+		can: new Set([
+			"stop",
+			"pdf",
+			"reasoning",
+			"carry-reasoning",
+			"tool-errors",
+			"stream-usage",
+		]),
 		ask: async (ask) => told(await messages.create(params(ask))),
-		stream: async (ask) => told(await messages.stream(params(ask)).finalMessage()),
+		stream: async (ask) =>
+			told(await messages.stream(params(ask)).finalMessage()),
 		loop: async (ask) =>
-			told((await beta.messages.toolRunner({ ...params(ask), tools: tools(ask) })) as Anthropic.Message),
+			told(
+				(await beta.messages.toolRunner({
+					...params(ask),
+					tools: tools(ask),
+				})) as Anthropic.Message,
+			),
 		async streamedLoop(ask) {
-			const runner = beta.messages.toolRunner({ ...params(ask), tools: tools(ask), stream: true });
+			const runner = beta.messages.toolRunner({
+				...params(ask),
+				tools: tools(ask),
+				stream: true,
+			});
 			let last: Anthropic.Message | undefined;
-			for await (const stream of runner) last = (await stream.finalMessage()) as Anthropic.Message;
+			for await (const stream of runner)
+				last = (await stream.finalMessage()) as Anthropic.Message;
 			return told(last as Anthropic.Message);
 		},
 		async shape(ask) {
@@ -98,6 +149,7 @@ export const anthropic: Connect = ({ url, key }) => {
 			});
 			return parsed_output;
 		},
-		statusOf: (fault) => (fault instanceof Anthropic.APIError ? fault.status : undefined),
+		statusOf: (fault) =>
+			fault instanceof Anthropic.APIError ? fault.status : undefined,
 	};
 };

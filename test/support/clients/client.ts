@@ -39,7 +39,13 @@ export interface Client {
 	readonly protocol: string;
 	readonly model: string;
 	readonly can: ReadonlySet<
-		"developer" | "stop" | "pdf" | "reasoning" | "carry-reasoning" | "tool-errors" | "stream-usage"
+		| "developer"
+		| "stop"
+		| "pdf"
+		| "reasoning"
+		| "carry-reasoning"
+		| "tool-errors"
+		| "stream-usage"
 	>;
 	ask(ask: Ask): Promise<Told>;
 	stream(ask: Ask): Promise<Told>;
@@ -53,7 +59,10 @@ export interface Client {
 	statusOf(fault: unknown): number | undefined;
 }
 
-export type Connect = (at: { readonly url: string; readonly key: string }) => Client;
+export type Connect = (at: {
+	readonly url: string;
+	readonly key: string;
+}) => Client;
 
 /** What the tool says of a city. */
 export function weatherIn(city: string, { fails = false }: Ask): string {
@@ -85,4 +94,6 @@ export const forecast: z.ZodObject<{
 
 export const png =
 	"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
-export const pdf: string = Buffer.from("%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n").toString("base64");
+export const pdf: string = Buffer.from(
+	"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n",
+).toString("base64");

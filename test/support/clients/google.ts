@@ -1,11 +1,36 @@
-import { ApiError, type CallableTool, type GenerateContentResponse, GoogleGenAI, type Part } from "@google/genai";
+import {
+	ApiError,
+	type CallableTool,
+	type GenerateContentResponse,
+	GoogleGenAI,
+	type Part,
+} from "@google/genai";
 import { z } from "zod";
-import { type Ask, type Connect, forecast, type Told, weather, weatherIn } from "./client.ts";
+import {
+	type Ask,
+	type Connect,
+	forecast,
+	type Told,
+	weather,
+	weatherIn,
+} from "./client.ts";
 
 export const google: Connect = ({ url, key }) => {
-	const { models } = new GoogleGenAI({ apiKey: key, httpOptions: { baseUrl: url } });
+	const { models } = new GoogleGenAI({
+		apiKey: key,
+		httpOptions: { baseUrl: url },
+	});
 
-	const params = ({ model, said, system, before, stop, png, pdf, thinks }: Ask) => ({
+	const params = ({
+		model,
+		said,
+		system,
+		before,
+		stop,
+		png,
+		pdf,
+		thinks,
+	}: Ask) => ({
 		model,
 		contents: [
 			...(before
@@ -18,8 +43,12 @@ export const google: Connect = ({ url, key }) => {
 				role: "user",
 				parts: [
 					{ text: said },
-					...(png ? [{ inlineData: { mimeType: "image/png", data: png } }] : []),
-					...(pdf ? [{ inlineData: { mimeType: "application/pdf", data: pdf } }] : []),
+					...(png
+						? [{ inlineData: { mimeType: "image/png", data: png } }]
+						: []),
+					...(pdf
+						? [{ inlineData: { mimeType: "application/pdf", data: pdf } }]
+						: []),
 				],
 			},
 		],
@@ -27,30 +56,46 @@ export const google: Connect = ({ url, key }) => {
 			maxOutputTokens: 4_000,
 			...(system !== undefined && { systemInstruction: system }),
 			...(stop !== undefined && { stopSequences: [stop] }),
-			...(thinks && { thinkingConfig: { includeThoughts: true, thinkingBudget: 2_000 } }),
+			...(thinks && {
+				thinkingConfig: { includeThoughts: true, thinkingBudget: 2_000 },
+			}),
 		},
 	});
-	const usageOf = ({ usageMetadata: usage }: GenerateContentResponse): Told["usage"] =>
+	const usageOf = ({
+		usageMetadata: usage,
+	}: GenerateContentResponse): Told["usage"] =>
 		usage && {
 			input: usage.promptTokenCount ?? 0,
-			output: (usage.candidatesTokenCount ?? 0) + (usage.thoughtsTokenCount ?? 0),
+			output:
+				(usage.candidatesTokenCount ?? 0) + (usage.thoughtsTokenCount ?? 0),
 			cached: usage.cachedContentTokenCount,
 		};
 	const partsOf = (answer: GenerateContentResponse): Part[] =>
 		answer.candidates?.[0]?.content?.parts ?? [];
 	const said = (parts: Part[], thought: boolean): string =>
-		parts.map((part) => ((part.thought === true) === thought ? (part.text ?? "") : "")).join("");
+		parts
+			.map((part) =>
+				(part.thought === true) === thought ? (part.text ?? "") : "",
+			)
+			.join("");
 	const told = (answer: GenerateContentResponse): Told => ({
 		text: said(partsOf(answer), false),
 		reasoning: said(partsOf(answer), true),
 		usage: usageOf(answer),
 	});
-	async function gathered(stream: AsyncIterable<GenerateContentResponse>): Promise<Told> {
+	async function gathered(
+		stream: AsyncIterable<GenerateContentResponse>,
+	): Promise<Told> {
 		let parts: Part[] = [];
 		let usage: Told["usage"];
 		for await (const chunk of stream) {
 			// The SDK's loop goes on with the next answer in the same stream.
-			if (partsOf(chunk).some((part) => part.functionCall || part.functionResponse)) parts = [];
+			if (
+				partsOf(chunk).some(
+					(part) => part.functionCall || part.functionResponse,
+				)
+			)
+				parts = [];
 			else parts.push(...partsOf(chunk));
 			usage = usageOf(chunk) ?? usage;
 		}
@@ -82,17 +127,33 @@ export const google: Connect = ({ url, key }) => {
 		name: "google genai",
 		protocol: "google-generate",
 		model: "gemini-2.5-pro",
-		can: new Set(["stop", "pdf", "reasoning", "carry-reasoning", "tool-errors", "stream-usage"]),
+		can: new Set([
+			"stop",
+			"pdf",
+			"reasoning",
+			"carry-reasoning",
+			"tool-errors",
+			"stream-usage",
+		]),
 		ask: async (ask) => told(await models.generateContent(params(ask))),
-		stream: async (ask) => gathered(await models.generateContentStream(params(ask))),
+		stream: async (ask) =>
+			gathered(await models.generateContentStream(params(ask))),
 		async loop(ask) {
 			const { config, ...rest } = params(ask);
-			return told(await models.generateContent({ ...rest, config: { ...config, tools: tools(ask) } }));
+			return told(
+				await models.generateContent({
+					...rest,
+					config: { ...config, tools: tools(ask) },
+				}),
+			);
 		},
 		async streamedLoop(ask) {
 			const { config, ...rest } = params(ask);
 			return gathered(
-				await models.generateContentStream({ ...rest, config: { ...config, tools: tools(ask) } }),
+				await models.generateContentStream({
+					...rest,
+					config: { ...config, tools: tools(ask) },
+				}),
 			);
 		},
 		async shape(ask) {

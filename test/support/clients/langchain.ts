@@ -12,7 +12,15 @@ import {
 import { tool } from "@langchain/core/tools";
 import { ChatGoogleGenerativeAI } from "@langchain/google-genai";
 import { ChatOpenAI } from "@langchain/openai";
-import { type Ask, type Client, type Connect, forecast, type Told, weather, weatherIn } from "./client.ts";
+import {
+	type Ask,
+	type Client,
+	type Connect,
+	forecast,
+	type Told,
+	weather,
+	weatherIn,
+} from "./client.ts";
 
 type Model = BaseChatModel;
 
@@ -22,16 +30,29 @@ function client(
 	can: Client["can"],
 	open: (ask: Ask) => Model,
 ): Client {
-	const conversation = ({ said, system, before, png, pdf }: Ask): BaseMessage[] => [
+	const conversation = ({
+		said,
+		system,
+		before,
+		png,
+		pdf,
+	}: Ask): BaseMessage[] => [
 		...(system === undefined ? [] : [new SystemMessage(system)]),
-		...(before ? [new HumanMessage(before.user), new AIMessage(before.assistant)] : []),
+		...(before
+			? [new HumanMessage(before.user), new AIMessage(before.assistant)]
+			: []),
 		new HumanMessage({
 			content:
 				png || pdf
 					? [
 							{ type: "text", text: said },
 							...(png
-								? [{ type: "image_url", image_url: { url: `data:image/png;base64,${png}` } }]
+								? [
+										{
+											type: "image_url",
+											image_url: { url: `data:image/png;base64,${png}` },
+										},
+									]
 								: []),
 							...(pdf
 								? [
@@ -65,14 +86,20 @@ function client(
 		stop: string | undefined,
 	): Promise<AIMessageChunk> {
 		let whole: AIMessageChunk | undefined;
-		for await (const chunk of await model.stream(messages, stop === undefined ? {} : { stop: [stop] }))
+		for await (const chunk of await model.stream(
+			messages,
+			stop === undefined ? {} : { stop: [stop] },
+		))
 			whole = whole ? whole.concat(chunk) : chunk;
 		return whole as AIMessageChunk;
 	}
 	/** As its users write it: the message is kept as it came, and each call is answered. */
 	async function loop(
 		ask: Ask,
-		answer: (model: Pick<Model, "stream" | "invoke">, messages: BaseMessage[]) => Promise<AIMessageChunk>,
+		answer: (
+			model: Pick<Model, "stream" | "invoke">,
+			messages: BaseMessage[],
+		) => Promise<AIMessageChunk>,
 	): Promise<Told> {
 		const run = tool(({ city }: { city: string }) => weatherIn(city, ask), {
 			name: weather.name,
@@ -90,8 +117,13 @@ function client(
 				const content = await run
 					.invoke(args as { city: string })
 					.then((value) => ({ content: value as string }))
-					.catch((fault: Error) => ({ content: fault.message, status: "error" as const }));
-				messages.push(new ToolMessage({ ...content, tool_call_id: id as string, name }));
+					.catch((fault: Error) => ({
+						content: fault.message,
+						status: "error" as const,
+					}));
+				messages.push(
+					new ToolMessage({ ...content, tool_call_id: id as string, name }),
+				);
 			}
 		}
 		throw new Error("It never ends.");
@@ -109,16 +141,25 @@ function client(
 					ask.stop === undefined ? {} : { stop: [ask.stop] },
 				),
 			),
-		stream: async (ask) => told(await streamed(open(ask), conversation(ask), ask.stop)),
+		stream: async (ask) =>
+			told(await streamed(open(ask), conversation(ask), ask.stop)),
 		loop: (ask) =>
-			loop(ask, async (model, messages) => (await model.invoke(messages)) as AIMessageChunk),
-		streamedLoop: (ask) => loop(ask, (model, messages) => streamed(model, messages, undefined)),
+			loop(
+				ask,
+				async (model, messages) =>
+					(await model.invoke(messages)) as AIMessageChunk,
+			),
+		streamedLoop: (ask) =>
+			loop(ask, (model, messages) => streamed(model, messages, undefined)),
 		shape: (ask) =>
 			open(ask)
 				.withStructuredOutput(forecast, { name: "forecast" })
 				.invoke(conversation(ask)),
 		statusOf(fault) {
-			const { status, cause } = fault as { status?: number; cause?: { status?: number } };
+			const { status, cause } = fault as {
+				status?: number;
+				cause?: { status?: number };
+			};
 			return status ?? cause?.status;
 		},
 	};
@@ -187,6 +228,8 @@ export const langchainGoogle: Connect = ({ url, key }) =>
 				maxOutputTokens: 4_000,
 				baseUrl: url,
 				...(stop !== undefined && { stopSequences: [stop] }),
-				...(thinks && { thinkingConfig: { includeThoughts: true, thinkingBudget: 2_000 } }),
+				...(thinks && {
+					thinkingConfig: { includeThoughts: true, thinkingBudget: 2_000 },
+				}),
 			}),
 	);

@@ -1,7 +1,14 @@
 import OpenAI from "openai";
 import { ResponsesToolRunner } from "openai/helpers/responses-tool-runner";
 import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
-import { type Ask, type Connect, forecast, type Told, weather, weatherIn } from "./client.ts";
+import {
+	type Ask,
+	type Connect,
+	forecast,
+	type Told,
+	weather,
+	weatherIn,
+} from "./client.ts";
 
 function statusOf(fault: unknown): number | undefined {
 	return fault instanceof OpenAI.APIError ? fault.status : undefined;
@@ -15,16 +22,31 @@ const schema = {
 };
 
 export const openaiChat: Connect = ({ url, key }) => {
-	const { chat } = new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0 });
+	const { chat } = new OpenAI({
+		apiKey: key,
+		baseURL: `${url}/v1`,
+		maxRetries: 0,
+	});
 	type Messages = OpenAI.ChatCompletionMessageParam[];
 
-	const params = ({ model, said, system, developer, before, stop, png, pdf }: Ask) => ({
+	const params = ({
+		model,
+		said,
+		system,
+		developer,
+		before,
+		stop,
+		png,
+		pdf,
+	}: Ask) => ({
 		model,
 		max_completion_tokens: 2_000,
 		...(stop !== undefined && { stop: [stop] }),
 		messages: [
 			...(system === undefined ? [] : [{ role: "system", content: system }]),
-			...(developer === undefined ? [] : [{ role: "developer", content: developer }]),
+			...(developer === undefined
+				? []
+				: [{ role: "developer", content: developer }]),
 			...(before
 				? [
 						{ role: "user", content: before.user },
@@ -38,13 +60,21 @@ export const openaiChat: Connect = ({ url, key }) => {
 						? [
 								{ type: "text", text: said },
 								...(png
-									? [{ type: "image_url", image_url: { url: `data:image/png;base64,${png}` } }]
+									? [
+											{
+												type: "image_url",
+												image_url: { url: `data:image/png;base64,${png}` },
+											},
+										]
 									: []),
 								...(pdf
 									? [
 											{
 												type: "file",
-												file: { filename: "a.pdf", file_data: `data:application/pdf;base64,${pdf}` },
+												file: {
+													filename: "a.pdf",
+													file_data: `data:application/pdf;base64,${pdf}`,
+												},
 											},
 										]
 									: []),
@@ -55,7 +85,8 @@ export const openaiChat: Connect = ({ url, key }) => {
 	});
 	const told = ({ choices: [choice], usage }: OpenAI.ChatCompletion): Told => ({
 		text: choice?.message.content ?? "",
-		reasoning: (choice?.message as { reasoning_content?: string }).reasoning_content,
+		reasoning: (choice?.message as { reasoning_content?: string } | undefined)
+			?.reasoning_content,
 		usage: usage && {
 			input: usage.prompt_tokens,
 			output: usage.completion_tokens,
@@ -80,7 +111,13 @@ export const openaiChat: Connect = ({ url, key }) => {
 		name: "openai chat",
 		protocol: "openai-chat",
 		model: "gpt-4.1",
-		can: new Set(["developer", "stop", "pdf", "carry-reasoning", "stream-usage"]),
+		can: new Set([
+			"developer",
+			"stop",
+			"pdf",
+			"carry-reasoning",
+			"stream-usage",
+		]),
 		ask: async (ask) => told(await chat.completions.create(params(ask))),
 		stream: async (ask) =>
 			told(
@@ -117,10 +154,23 @@ export const openaiChat: Connect = ({ url, key }) => {
 };
 
 export const openaiResponses: Connect = ({ url, key }) => {
-	const client = new OpenAI({ apiKey: key, baseURL: `${url}/v1`, maxRetries: 0 });
+	const client = new OpenAI({
+		apiKey: key,
+		baseURL: `${url}/v1`,
+		maxRetries: 0,
+	});
 	const { responses } = client;
 
-	const params = ({ model, said, system, developer, before, png, pdf, thinks }: Ask) => ({
+	const params = ({
+		model,
+		said,
+		system,
+		developer,
+		before,
+		png,
+		pdf,
+		thinks,
+	}: Ask) => ({
 		model,
 		max_output_tokens: 2_000,
 		...(system !== undefined && { instructions: system }),
@@ -130,7 +180,9 @@ export const openaiResponses: Connect = ({ url, key }) => {
 		}),
 		store: false,
 		input: [
-			...(developer === undefined ? [] : [{ role: "developer", content: developer }]),
+			...(developer === undefined
+				? []
+				: [{ role: "developer", content: developer }]),
 			...(before
 				? [
 						{ role: "user", content: before.user },
@@ -163,18 +215,24 @@ export const openaiResponses: Connect = ({ url, key }) => {
 			},
 		] as OpenAI.Responses.ResponseInput,
 	});
-	const told = ({ output_text, output, usage }: OpenAI.Responses.Response): Told => ({
+	const told = ({
+		output_text,
+		output,
+		usage,
+	}: OpenAI.Responses.Response): Told => ({
 		text: output_text,
 		reasoning: output
 			.flatMap((item) =>
-				item.type === "reasoning" ? [...item.summary, ...(item.content ?? [])] : [],
+				item.type === "reasoning"
+					? [...item.summary, ...(item.content ?? [])]
+					: [],
 			)
 			.map(({ text }) => text)
 			.join(""),
 		usage: usage && {
 			input: usage.input_tokens,
 			output: usage.output_tokens,
-			cached: usage.input_tokens_details.cached_tokens,
+			cached: usage.input_tokens_details?.cached_tokens,
 		},
 	});
 	const loop = async (ask: Ask, stream: boolean) => {
@@ -199,9 +257,16 @@ export const openaiResponses: Connect = ({ url, key }) => {
 		name: "openai responses",
 		protocol: "openai-responses",
 		model: "gpt-5.2",
-		can: new Set(["developer", "pdf", "reasoning", "carry-reasoning", "stream-usage"]),
+		can: new Set([
+			"developer",
+			"pdf",
+			"reasoning",
+			"carry-reasoning",
+			"stream-usage",
+		]),
 		ask: async (ask) => told(await responses.create(params(ask))),
-		stream: async (ask) => told(await responses.stream(params(ask)).finalResponse()),
+		stream: async (ask) =>
+			told(await responses.stream(params(ask)).finalResponse()),
 		loop: (ask) => loop(ask, false),
 		streamedLoop: (ask) => loop(ask, true),
 		async shape(ask) {

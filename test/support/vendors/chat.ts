@@ -27,7 +27,10 @@ const userPart = z.union([
 	}),
 	z.strictObject({
 		type: z.literal("input_audio"),
-		input_audio: z.strictObject({ data: z.base64(), format: z.enum(["wav", "mp3"]) }),
+		input_audio: z.strictObject({
+			data: z.base64(),
+			format: z.enum(["wav", "mp3"]),
+		}),
 	}),
 	z.strictObject({
 		type: z.literal("file"),
@@ -69,7 +72,10 @@ const message = z.discriminatedUnion("role", [
 					.array(
 						z.union([
 							text,
-							z.strictObject({ type: z.literal("refusal"), refusal: z.string() }),
+							z.strictObject({
+								type: z.literal("refusal"),
+								refusal: z.string(),
+							}),
 						]),
 					)
 					.min(1),
@@ -142,7 +148,9 @@ const request = z.strictObject({
 		.optional(),
 	safety_identifier: z.string().nullish(),
 	seed: z.int().nullish(),
-	service_tier: z.enum(["auto", "default", "flex", "scale", "priority", "fast"]).nullish(),
+	service_tier: z
+		.enum(["auto", "default", "flex", "scale", "priority", "fast"])
+		.nullish(),
 	stop: z.union([z.string(), z.array(z.string()).min(1).max(4)]).nullish(),
 	store: z.boolean().nullish(),
 	stream: z.boolean().nullish(),
@@ -210,7 +218,9 @@ const completions: Endpoint = {
 		return {
 			seen,
 			whole: (thought) => whole(thought, body),
-			...(body.stream && { frames: (thought: Thought) => frames(thought, body) }),
+			...(body.stream && {
+				frames: (thought: Thought) => frames(thought, body),
+			}),
 		};
 	},
 };
@@ -218,19 +228,25 @@ const completions: Endpoint = {
 const embeddings: Endpoint = {
 	schema: embedRequest,
 	answer({ model, input, encoding_format, dimensions = 3 }) {
-		const inputs = Array.isArray(input) && typeof input[0] !== "number" ? input : [input];
+		const inputs =
+			Array.isArray(input) && typeof input[0] !== "number" ? input : [input];
 		return {
 			whole: {
 				object: "list",
 				model,
 				data: inputs.map((each: string | number[], index: number) => {
-					const vector = Array.from({ length: dimensions }, (_, at) => each.length + at / 4);
+					const vector = Array.from(
+						{ length: dimensions },
+						(_, at) => each.length + at / 4,
+					);
 					return {
 						object: "embedding",
 						index,
 						embedding:
 							encoding_format === "base64"
-								? Buffer.from(Float32Array.from(vector).buffer).toString("base64")
+								? Buffer.from(Float32Array.from(vector).buffer).toString(
+										"base64",
+									)
 								: vector,
 					};
 				}),
@@ -241,7 +257,13 @@ const embeddings: Endpoint = {
 };
 
 function read(body: Body): Seen {
-	const { messages, tools = [], tool_choice = "auto", response_format, stop } = body;
+	const {
+		messages,
+		tools = [],
+		tool_choice = "auto",
+		response_format,
+		stop,
+	} = body;
 	mustPairCalls(messages);
 	const thinker = body.model.includes("deepseek");
 	const start = messages.findLastIndex(({ role }: Body) => role === "user");
@@ -268,7 +290,10 @@ function read(body: Body): Seen {
 		turns: users.length,
 		tools: tools
 			.filter(({ type }: Body) => type === "function")
-			.map(({ function: { name, parameters = {} } }: Body) => ({ name, schema: parameters })),
+			.map(({ function: { name, parameters = {} } }: Body) => ({
+				name,
+				schema: parameters,
+			})),
 		choice:
 			typeof tool_choice === "string"
 				? (tool_choice as "auto")
@@ -296,10 +321,18 @@ function read(body: Body): Seen {
 		tools.length > 0 || body.parallel_tool_calls === undefined,
 		"'parallel_tool_calls' is only allowed when 'tools' are specified.",
 	);
-	must(body.stream || !body.stream_options, "'stream_options' is only allowed when 'stream' is true.");
-	must(body.logprobs || body.top_logprobs == null, "'top_logprobs' needs 'logprobs'.");
-	if (response_format?.json_schema?.strict) mustBeStrict(response_format.json_schema.schema);
-	for (const { function: own } of tools) if (own?.strict) mustBeStrict(own.parameters);
+	must(
+		body.stream || !body.stream_options,
+		"'stream_options' is only allowed when 'stream' is true.",
+	);
+	must(
+		body.logprobs || body.top_logprobs == null,
+		"'top_logprobs' needs 'logprobs'.",
+	);
+	if (response_format?.json_schema?.strict)
+		mustBeStrict(response_format.json_schema.schema);
+	for (const { function: own } of tools)
+		if (own?.strict) mustBeStrict(own.parameters);
 	if (seen.output === "json") mustSayJson(seen);
 	return seen;
 }
@@ -328,7 +361,9 @@ function mustPairCalls(messages: Body[]): void {
 }
 
 function partsOf(content: Body): Body[] {
-	return typeof content === "string" ? [{ type: "text", text: content }] : content;
+	return typeof content === "string"
+		? [{ type: "text", text: content }]
+		: content;
 }
 
 function textIn(content: Body): string {
@@ -340,12 +375,22 @@ function textIn(content: Body): string {
 
 function mediaIn(part: Body): string[] {
 	if (part.type === "image_url")
-		return [part.image_url.url.startsWith("data:") ? mediaType(part.image_url.url) : "image"];
+		return [
+			part.image_url.url.startsWith("data:")
+				? mediaType(part.image_url.url)
+				: "image",
+		];
 	if (part.type === "file") return [mediaType(part.file.file_data)];
-	return part.type === "input_audio" ? [`audio/${part.input_audio.format}`] : [];
+	return part.type === "input_audio"
+		? [`audio/${part.input_audio.format}`]
+		: [];
 }
 
-const common = { id: "chatcmpl-sim", created: 1_764_000_000, system_fingerprint: "fp_sim" };
+const common = {
+	id: "chatcmpl-sim",
+	created: 1_764_000_000,
+	system_fingerprint: "fp_sim",
+};
 
 function usageOf({ usage }: Thought): object {
 	return {
@@ -407,15 +452,25 @@ function frames(thought: Thought, { model, stream_options }: Body): string[] {
 	const delta = (delta: object, finish_reason: string | null = null) =>
 		frame([{ index: 0, delta, logprobs: null, finish_reason }]);
 	return [
-		delta({ role: "assistant", content: thought.calls.length > 0 ? null : "", refusal: null }),
-		...pieces(thought.reasoning ?? "").map((reasoning_content) => delta({ reasoning_content })),
+		delta({
+			role: "assistant",
+			content: thought.calls.length > 0 ? null : "",
+			refusal: null,
+		}),
+		...pieces(thought.reasoning ?? "").map((reasoning_content) =>
+			delta({ reasoning_content }),
+		),
 		...pieces(thought.text ?? "").map((content) => delta({ content })),
-		...callsOf(thought).flatMap(({ function: { name, arguments: json }, ...call }, index) => [
-			delta({ tool_calls: [{ index, ...call, function: { name, arguments: "" } }] }),
-			...pieces(json).map((piece) =>
-				delta({ tool_calls: [{ index, function: { arguments: piece } }] }),
-			),
-		]),
+		...callsOf(thought).flatMap(
+			({ function: { name, arguments: json }, ...call }, index) => [
+				delta({
+					tool_calls: [{ index, ...call, function: { name, arguments: "" } }],
+				}),
+				...pieces(json).map((piece) =>
+					delta({ tool_calls: [{ index, function: { arguments: piece } }] }),
+				),
+			],
+		),
 		delta({}, finishOf(thought)),
 		...(counts ? [frame([], usageOf(thought))] : []),
 		"data: [DONE]\n\n",

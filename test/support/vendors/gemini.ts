@@ -1,6 +1,12 @@
 import { z } from "zod";
 import { pieces, type Schema, type Seen, sign, type Thought } from "./mind.ts";
-import { type Answer, type Body, type Endpoint, must, type Wire } from "./simulation.ts";
+import {
+	type Answer,
+	type Body,
+	type Endpoint,
+	must,
+	type Wire,
+} from "./simulation.ts";
 
 /* generateContent, countTokens and embeddings, after ai.google.dev/api and the types of the vendor's SDK. */
 
@@ -8,7 +14,22 @@ import { type Answer, type Body, type Endpoint, must, type Wire } from "./simula
 const schema: z.ZodType = z.lazy(() =>
 	z.strictObject({
 		type: z
-			.enum(["STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL", "string", "number", "integer", "boolean", "array", "object", "null"])
+			.enum([
+				"STRING",
+				"NUMBER",
+				"INTEGER",
+				"BOOLEAN",
+				"ARRAY",
+				"OBJECT",
+				"NULL",
+				"string",
+				"number",
+				"integer",
+				"boolean",
+				"array",
+				"object",
+				"null",
+			])
 			.optional(),
 		format: z.string().optional(),
 		title: z.string().optional(),
@@ -35,7 +56,9 @@ const schema: z.ZodType = z.lazy(() =>
 );
 /** What `responseJsonSchema` and `parametersJsonSchema` take of JSON Schema, as the API reference lists it. */
 const known = new Set(
-	"$id $defs $ref $anchor type format title description enum items prefixItems minItems maxItems minimum maximum anyOf oneOf properties additionalProperties required propertyOrdering $schema default const".split(" "),
+	"$id $defs $ref $anchor type format title description enum items prefixItems minItems maxItems minimum maximum anyOf oneOf properties additionalProperties required propertyOrdering $schema default const".split(
+		" ",
+	),
 );
 const jsonSchema = z.record(z.string(), z.unknown());
 const blob = z.strictObject({
@@ -55,7 +78,11 @@ const part = z.strictObject({
 	inlineData: blob.optional(),
 	fileData: file.optional(),
 	functionCall: z
-		.strictObject({ id: z.string().optional(), name: z.string(), args: jsonSchema.optional() })
+		.strictObject({
+			id: z.string().optional(),
+			name: z.string(),
+			args: jsonSchema.optional(),
+		})
 		.optional(),
 	functionResponse: z
 		.strictObject({
@@ -63,7 +90,12 @@ const part = z.strictObject({
 			name: z.string(),
 			response: jsonSchema,
 			parts: z
-				.array(z.strictObject({ inlineData: blob.optional(), fileData: file.optional() }))
+				.array(
+					z.strictObject({
+						inlineData: blob.optional(),
+						fileData: file.optional(),
+					}),
+				)
 				.optional(),
 		})
 		.optional(),
@@ -121,10 +153,14 @@ const request = z.strictObject({
 	generationConfig: z
 		.strictObject({
 			stopSequences: z.array(z.string()).max(5).optional(),
-			responseMimeType: z.enum(["text/plain", "application/json", "text/x.enum"]).optional(),
+			responseMimeType: z
+				.enum(["text/plain", "application/json", "text/x.enum"])
+				.optional(),
 			responseSchema: schema.optional(),
 			responseJsonSchema: jsonSchema.optional(),
-			responseModalities: z.array(z.enum(["TEXT", "IMAGE", "AUDIO"])).optional(),
+			responseModalities: z
+				.array(z.enum(["TEXT", "IMAGE", "AUDIO"]))
+				.optional(),
 			candidateCount: z.int().min(1).max(8).optional(),
 			maxOutputTokens: z.int().min(1).optional(),
 			temperature: z.number().min(0).max(2).optional(),
@@ -142,7 +178,17 @@ const request = z.strictObject({
 					includeThoughts: z.boolean().optional(),
 					thinkingBudget: z.int().optional(),
 					thinkingLevel: z
-						.enum(["THINKING_LEVEL_UNSPECIFIED", "MINIMAL", "LOW", "MEDIUM", "HIGH", "minimal", "low", "medium", "high"])
+						.enum([
+							"THINKING_LEVEL_UNSPECIFIED",
+							"MINIMAL",
+							"LOW",
+							"MEDIUM",
+							"HIGH",
+							"minimal",
+							"low",
+							"medium",
+							"high",
+						])
 						.optional(),
 				})
 				.optional(),
@@ -151,7 +197,9 @@ const request = z.strictObject({
 });
 const counting = z.union([
 	z.strictObject({ contents: z.array(content).min(1) }),
-	z.strictObject({ generateContentRequest: z.looseObject({ contents: z.array(content) }) }),
+	z.strictObject({
+		generateContentRequest: z.looseObject({ contents: z.array(content) }),
+	}),
 ]);
 const embedOne = z.strictObject({
 	model: z.string().optional(),
@@ -178,7 +226,8 @@ const statuses: Readonly<Record<number, string>> = {
  */
 export const gemini: Wire = {
 	at(path) {
-		const [, model, verb, query] = /^\/v1beta\/models\/([^/:]+):(\w+)(?:\?(.*))?$/.exec(path) ?? [];
+		const [, model, verb, query] =
+			/^\/v1beta\/models\/([^/:]+):(\w+)(?:\?(.*))?$/.exec(path) ?? [];
 		if (model === undefined) return undefined;
 		switch (verb) {
 			case "generateContent":
@@ -188,11 +237,18 @@ export const gemini: Wire = {
 			case "countTokens":
 				return count;
 			case "embedContent":
-				return { schema: embedOne, answer: (body) => ({ whole: { embedding: vector(body) } }) };
+				return {
+					schema: embedOne,
+					answer: (body) => ({ whole: { embedding: vector(body) } }),
+				};
 			case "batchEmbedContents":
 				return {
-					schema: z.strictObject({ requests: z.array(embedOne.required({ model: true })).min(1) }),
-					answer: ({ requests }) => ({ whole: { embeddings: requests.map(vector) } }),
+					schema: z.strictObject({
+						requests: z.array(embedOne.required({ model: true })).min(1),
+					}),
+					answer: ({ requests }) => ({
+						whole: { embeddings: requests.map(vector) },
+					}),
 				};
 			default:
 				return undefined;
@@ -211,7 +267,10 @@ const count: Endpoint = {
 function vector({ content, outputDimensionality = 3 }: Body): object {
 	const text = content.parts.map(({ text }: Body) => text).join("");
 	return {
-		values: Array.from({ length: outputDimensionality }, (_, at) => text.length + at / 4),
+		values: Array.from(
+			{ length: outputDimensionality },
+			(_, at) => text.length + at / 4,
+		),
 	};
 }
 
@@ -220,23 +279,41 @@ function generate(model: string, form: "sse" | "array" | undefined): Endpoint {
 		schema: request,
 		answer(body): Answer {
 			const seen = read(body, model.includes("gemini-3"));
-			const shows = body.generationConfig?.thinkingConfig?.includeThoughts === true;
+			const shows =
+				body.generationConfig?.thinkingConfig?.includeThoughts === true;
 			return {
 				seen,
-				whole: (thought) => chunk(partsFor(thought, shows), thought, model, true),
-				...(form && { frames: (thought: Thought) => frames(thought, shows, model, form) }),
+				whole: (thought) =>
+					chunk(partsFor(thought, shows), thought, model, true),
+				...(form && {
+					frames: (thought: Thought) => frames(thought, shows, model, form),
+				}),
 				...(form === "array" && { contentType: "application/json" }),
 			};
 		},
 	};
 }
 
-const kindsOfPart = ["text", "inlineData", "fileData", "functionCall", "functionResponse"];
+const kindsOfPart = [
+	"text",
+	"inlineData",
+	"fileData",
+	"functionCall",
+	"functionResponse",
+];
 /** Stands for a signature that no model of this vendor made. */
-const placeholders = ["skip_thought_signature_validator", "context_engineering_is_the_way_to_go"];
+const placeholders = [
+	"skip_thought_signature_validator",
+	"context_engineering_is_the_way_to_go",
+];
 
 function read(body: Body, thinker: boolean): Seen {
-	const { contents, systemInstruction, tools = [], generationConfig = {} } = body;
+	const {
+		contents,
+		systemInstruction,
+		tools = [],
+		generationConfig = {},
+	} = body;
 	for (const { parts } of contents)
 		for (const part of parts)
 			must(
@@ -249,9 +326,14 @@ function read(body: Body, thinker: boolean): Seen {
 		allowedFunctionNames.length === 0 || mode === "ANY" || mode === "VALIDATED",
 		"allowed_function_names should only be set when the function calling mode is ANY or VALIDATED.",
 	);
-	const declared: Body[] = tools.flatMap(({ functionDeclarations = [] }: Body) => functionDeclarations);
+	const declared: Body[] = tools.flatMap(
+		({ functionDeclarations = [] }: Body) => functionDeclarations,
+	);
 	for (const { parameters, parametersJsonSchema } of declared) {
-		must(!parameters || !parametersJsonSchema, "parameters and parameters_json_schema are mutually exclusive.");
+		must(
+			!parameters || !parametersJsonSchema,
+			"parameters and parameters_json_schema are mutually exclusive.",
+		);
 		mustBeKnown(parametersJsonSchema);
 	}
 	mustBeKnown(generationConfig.responseJsonSchema);
@@ -260,7 +342,8 @@ function read(body: Body, thinker: boolean): Seen {
 			generationConfig.responseMimeType === "application/json",
 		"A schema needs the response mime type application/json.",
 	);
-	const { thinkingBudget, thinkingLevel } = generationConfig.thinkingConfig ?? {};
+	const { thinkingBudget, thinkingLevel } =
+		generationConfig.thinkingConfig ?? {};
 	must(
 		thinkingBudget === undefined || thinkingLevel === undefined,
 		"You can only set only one of thinking budget and thinking level.",
@@ -292,13 +375,16 @@ function read(body: Body, thinker: boolean): Seen {
 	const last: Body[] = contents[start]?.parts ?? [];
 	const [only] = allowedFunctionNames;
 	return {
-		instructions: (systemInstruction?.parts ?? []).map(({ text }: Body) => text),
+		instructions: (systemInstruction?.parts ?? []).map(
+			({ text }: Body) => text,
+		),
 		said: last.map(({ text = "" }) => text).join(""),
 		media: last.flatMap(({ inlineData, fileData }) =>
 			inlineData ? [inlineData.mimeType] : fileData ? ["url"] : [],
 		),
 		turns: contents.filter(
-			({ role, parts }: Body) => role !== "model" && parts.some(({ text }: Body) => text !== undefined),
+			({ role, parts }: Body) =>
+				role !== "model" && parts.some(({ text }: Body) => text !== undefined),
 		).length,
 		tools: declared.map(({ name, parameters, parametersJsonSchema }) => ({
 			name,
@@ -317,16 +403,25 @@ function read(body: Body, thinker: boolean): Seen {
 			parts
 				.filter(({ functionResponse }: Body) => functionResponse)
 				.map(({ functionResponse: { response } }: Body) => ({
-					text: textOf(response.error ?? response.output ?? response.result ?? response.content ?? response),
+					text: textOf(
+						response.error ??
+							response.output ??
+							response.result ??
+							response.content ??
+							response,
+					),
 					error: "error" in response,
 				})),
 		),
 		output:
 			generationConfig.responseMimeType === "application/json"
-				? ((generationConfig.responseJsonSchema ?? generationConfig.responseSchema ?? "json") as Schema)
+				? ((generationConfig.responseJsonSchema ??
+						generationConfig.responseSchema ??
+						"json") as Schema)
 				: undefined,
 		stop: generationConfig.stopSequences ?? [],
-		thinks: thinker || (thinkingBudget ?? 0) !== 0 || thinkingLevel !== undefined,
+		thinks:
+			thinker || (thinkingBudget ?? 0) !== 0 || thinkingLevel !== undefined,
 	};
 }
 
@@ -337,7 +432,13 @@ function mustBeKnown(schema: unknown): void {
 		const inner =
 			key === "properties" || key === "$defs"
 				? Object.values(value)
-				: ["items", "anyOf", "oneOf", "prefixItems", "additionalProperties"].includes(key)
+				: [
+							"items",
+							"anyOf",
+							"oneOf",
+							"prefixItems",
+							"additionalProperties",
+						].includes(key)
 					? [value].flat()
 					: [];
 		for (const each of inner) mustBeKnown(each);
@@ -368,16 +469,24 @@ function textOf(value: unknown): string {
 
 function partsFor({ reasoning, text, calls }: Thought, shows: boolean): Body[] {
 	return [
-		...(reasoning !== undefined && shows ? [{ text: reasoning, thought: true }] : []),
+		...(reasoning !== undefined && shows
+			? [{ text: reasoning, thought: true }]
+			: []),
 		...(text === undefined ? [] : [{ text }]),
 		...calls.map(({ name, input }, index) => ({
 			functionCall: { name, args: input },
-			...(index === 0 && reasoning !== undefined && { thoughtSignature: sign("thought") }),
+			...(index === 0 &&
+				reasoning !== undefined && { thoughtSignature: sign("thought") }),
 		})),
 	];
 }
 
-function chunk(parts: Body[], thought: Thought, modelVersion: string, last: boolean): object {
+function chunk(
+	parts: Body[],
+	thought: Thought,
+	modelVersion: string,
+	last: boolean,
+): object {
 	const { input, cached, output, reasoning } = thought.usage;
 	return {
 		candidates: [
@@ -400,13 +509,23 @@ function chunk(parts: Body[], thought: Thought, modelVersion: string, last: bool
 	};
 }
 
-function frames(thought: Thought, shows: boolean, model: string, form: "sse" | "array"): string[] {
+function frames(
+	thought: Thought,
+	shows: boolean,
+	model: string,
+	form: "sse" | "array",
+): string[] {
 	const parts = partsFor(thought, shows).flatMap((part) =>
-		part.text === undefined ? [part] : pieces(part.text).map((text) => ({ ...part, text })),
+		part.text === undefined
+			? [part]
+			: pieces(part.text).map((text) => ({ ...part, text })),
 	);
 	const chunks = parts.map((part, index) =>
 		JSON.stringify(chunk([part], thought, model, index === parts.length - 1)),
 	);
 	if (form === "sse") return chunks.map((json) => `data: ${json}\r\n\r\n`);
-	return [...chunks.map((json, index) => `${index === 0 ? "[" : ",\r\n"}${json}`), "]"];
+	return [
+		...chunks.map((json, index) => `${index === 0 ? "[" : ",\r\n"}${json}`),
+		"]",
+	];
 }

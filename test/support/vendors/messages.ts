@@ -5,7 +5,10 @@ import { type Body, type Endpoint, must, type Wire } from "./simulation.ts";
 /* The Messages API, after Anthropic's API reference and the types of its SDK. */
 
 const cache_control = z
-	.strictObject({ type: z.literal("ephemeral"), ttl: z.enum(["5m", "1h"]).optional() })
+	.strictObject({
+		type: z.literal("ephemeral"),
+		ttl: z.enum(["5m", "1h"]).optional(),
+	})
 	.nullish();
 const text = z.strictObject({
 	type: z.literal("text"),
@@ -19,7 +22,12 @@ const image = z.strictObject({
 	source: z.discriminatedUnion("type", [
 		z.strictObject({
 			type: z.literal("base64"),
-			media_type: z.enum(["image/jpeg", "image/png", "image/gif", "image/webp"]),
+			media_type: z.enum([
+				"image/jpeg",
+				"image/png",
+				"image/gif",
+				"image/webp",
+			]),
 			data: z.base64(),
 		}),
 		z.strictObject({ type: z.literal("url"), url: z.url() }),
@@ -49,7 +57,9 @@ const document = z.strictObject({
 const result = z.strictObject({
 	type: z.literal("tool_result"),
 	tool_use_id: z.string().regex(/^[a-zA-Z0-9_-]+$/),
-	content: z.union([z.string(), z.array(z.union([text, image, document]))]).optional(),
+	content: z
+		.union([z.string(), z.array(z.union([text, image, document]))])
+		.optional(),
 	is_error: z.boolean().optional(),
 	cache_control,
 });
@@ -83,7 +93,10 @@ const message = z.discriminatedUnion("role", [
 							thinking: z.string(),
 							signature: z.string(),
 						}),
-						z.strictObject({ type: z.literal("redacted_thinking"), data: z.string() }),
+						z.strictObject({
+							type: z.literal("redacted_thinking"),
+							data: z.string(),
+						}),
 					]),
 				)
 				.min(1),
@@ -114,7 +127,11 @@ const countable = {
 				type: z.enum(["auto", "any"]),
 				disable_parallel_tool_use: parallel,
 			}),
-			z.strictObject({ type: z.literal("tool"), name, disable_parallel_tool_use: parallel }),
+			z.strictObject({
+				type: z.literal("tool"),
+				name,
+				disable_parallel_tool_use: parallel,
+			}),
 			z.strictObject({ type: z.literal("none") }),
 		])
 		.optional(),
@@ -148,7 +165,9 @@ const countable = {
 const request = z.strictObject({
 	...countable,
 	max_tokens: z.int().min(1),
-	metadata: z.strictObject({ user_id: z.string().max(256).nullish() }).optional(),
+	metadata: z
+		.strictObject({ user_id: z.string().max(256).nullish() })
+		.optional(),
 	service_tier: z.enum(["auto", "standard_only"]).optional(),
 	stop_sequences: z.array(z.string().regex(/\S/)).optional(),
 	stream: z.boolean().optional(),
@@ -167,7 +186,8 @@ const types: Readonly<Record<number, string>> = {
 /** Reasoning is shown with a signature, and within a turn of tools it has to come back with it. */
 export const messages: Wire = {
 	at(path, headers) {
-		if (!/^20\d\d-\d\d-\d\d$/.test(String(headers["anthropic-version"]))) return undefined;
+		if (!/^20\d\d-\d\d-\d\d$/.test(String(headers["anthropic-version"])))
+			return undefined;
 		if (/^\/v1\/messages(\?beta=true)?$/.test(path)) return create;
 		if (path === "/v1/messages/count_tokens") return count;
 		return undefined;
@@ -185,19 +205,26 @@ const create: Endpoint = {
 		return {
 			seen: read(body),
 			whole: (thought) => whole(thought, body),
-			...(body.stream && { frames: (thought: Thought) => frames(thought, body) }),
+			...(body.stream && {
+				frames: (thought: Thought) => frames(thought, body),
+			}),
 		};
 	},
 };
 
 const count: Endpoint = {
 	schema: z.strictObject(countable),
-	answer: ({ messages }) => ({ whole: { input_tokens: JSON.stringify(messages).length } }),
+	answer: ({ messages }) => ({
+		whole: { input_tokens: JSON.stringify(messages).length },
+	}),
 };
 
 function read(body: Body): Seen {
 	const { messages, system = [], thinking, tool_choice, max_tokens } = body;
-	const turns = messages.map(({ role, content }: Body) => ({ role, blocks: blocksOf(content) }));
+	const turns = messages.map(({ role, content }: Body) => ({
+		role,
+		blocks: blocksOf(content),
+	}));
 	const thinks = thinking?.type === "enabled" || thinking?.type === "adaptive";
 	mustPairCalls(turns);
 	for (const { role, blocks } of turns)
@@ -206,14 +233,21 @@ function read(body: Body): Seen {
 				type !== "thinking" || signature === sign(thinking),
 				`messages: Invalid \`signature\` in \`thinking\` block of the ${role}`,
 			);
-	must(turns[0].role === "user", "messages: first message must use the user role");
+	must(
+		turns[0].role === "user",
+		"messages: first message must use the user role",
+	);
 	const start = turns.findLastIndex(
 		({ role, blocks }: Body) =>
-			role === "user" && blocks.some(({ type }: Body) => type !== "tool_result"),
+			role === "user" &&
+			blocks.some(({ type }: Body) => type !== "tool_result"),
 	);
 	const since = turns.slice(start + 1);
 	if (thinks) {
-		must((thinking.budget_tokens ?? 0) < max_tokens, "`max_tokens` must be greater than `thinking.budget_tokens`.");
+		must(
+			(thinking.budget_tokens ?? 0) < max_tokens,
+			"`max_tokens` must be greater than `thinking.budget_tokens`.",
+		);
 		must(
 			!["any", "tool"].includes(tool_choice?.type),
 			"Thinking may not be enabled when tool_choice forces tool use.",
@@ -232,7 +266,10 @@ function read(body: Body): Seen {
 		body.temperature === undefined || body.top_p === undefined,
 		"`temperature` and `top_p` cannot both be specified for this model.",
 	);
-	must(turns.at(-1).role === "user", "This model does not support assistant message prefill.");
+	must(
+		turns.at(-1).role === "user",
+		"This model does not support assistant message prefill.",
+	);
 	const last = turns[start]?.blocks ?? [];
 	return {
 		instructions: blocksOf(system).map(({ text }) => text),
@@ -247,7 +284,10 @@ function read(body: Body): Seen {
 			({ role, blocks }: Body) =>
 				role === "user" && blocks.some(({ type }: Body) => type === "text"),
 		).length,
-		tools: (body.tools ?? []).map(({ name, input_schema }: Body) => ({ name, schema: input_schema })),
+		tools: (body.tools ?? []).map(({ name, input_schema }: Body) => ({
+			name,
+			schema: input_schema,
+		})),
 		choice:
 			tool_choice?.type === "tool"
 				? { name: tool_choice.name }
@@ -283,21 +323,26 @@ function mustPairCalls(turns: Body[]): void {
 		const before = turns[index - 1]?.blocks ?? [];
 		for (const { type, tool_use_id } of blocks)
 			must(
-				type !== "tool_result" || before.some(({ id }: Body) => id === tool_use_id),
+				type !== "tool_result" ||
+					before.some(({ id }: Body) => id === tool_use_id),
 				`messages.${index}: unexpected \`tool_use_id\` found in \`tool_result\` blocks: ${tool_use_id}`,
 			);
 	});
 }
 
 function blocksOf(content: Body): Body[] {
-	return typeof content === "string" ? [{ type: "text", text: content }] : content;
+	return typeof content === "string"
+		? [{ type: "text", text: content }]
+		: content;
 }
 
 function contentOf({ reasoning, text, calls }: Thought): Body[] {
 	return [
 		...(reasoning === undefined
 			? []
-			: [{ type: "thinking", thinking: reasoning, signature: sign(reasoning) }]),
+			: [
+					{ type: "thinking", thinking: reasoning, signature: sign(reasoning) },
+				]),
 		...(text === undefined ? [] : [{ type: "text", text, citations: null }]),
 		...calls.map(({ name, input }, index) => ({
 			type: "tool_use",
@@ -320,7 +365,10 @@ function usageOf({ usage: { input, cached, output } }: Thought): object {
 		input_tokens: input - cached,
 		cache_creation_input_tokens: 0,
 		cache_read_input_tokens: cached,
-		cache_creation: { ephemeral_5m_input_tokens: 0, ephemeral_1h_input_tokens: 0 },
+		cache_creation: {
+			ephemeral_5m_input_tokens: 0,
+			ephemeral_1h_input_tokens: 0,
+		},
 		output_tokens: output,
 		service_tier: "standard",
 	};
@@ -340,7 +388,8 @@ function whole(thought: Thought, { model }: Body): object {
 }
 
 function frames(thought: Thought, body: Body): string[] {
-	const event = (data: Body) => `event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
+	const event = (data: Body) =>
+		`event: ${data.type}\ndata: ${JSON.stringify(data)}\n\n`;
 	const message = whole(thought, body);
 	return [
 		event({
@@ -355,20 +404,25 @@ function frames(thought: Thought, body: Body): string[] {
 		}),
 		event({ type: "ping" }),
 		...contentOf(thought).flatMap((block, index) => {
-			const delta = (delta: object) => event({ type: "content_block_delta", index, delta });
+			const delta = (delta: object) =>
+				event({ type: "content_block_delta", index, delta });
 			const open = (content_block: object) =>
 				event({ type: "content_block_start", index, content_block });
 			const inside =
 				block.type === "thinking"
 					? [
 							open({ type: "thinking", thinking: "", signature: "" }),
-							...pieces(block.thinking).map((thinking) => delta({ type: "thinking_delta", thinking })),
+							...pieces(block.thinking).map((thinking) =>
+								delta({ type: "thinking_delta", thinking }),
+							),
 							delta({ type: "signature_delta", signature: block.signature }),
 						]
 					: block.type === "text"
 						? [
 								open({ ...block, text: "" }),
-								...pieces(block.text).map((text) => delta({ type: "text_delta", text })),
+								...pieces(block.text).map((text) =>
+									delta({ type: "text_delta", text }),
+								),
 							]
 						: [
 								open({ ...block, input: {} }),
@@ -381,7 +435,10 @@ function frames(thought: Thought, body: Body): string[] {
 		}),
 		event({
 			type: "message_delta",
-			delta: { stop_reason: stops[thought.finish], stop_sequence: thought.sequence ?? null },
+			delta: {
+				stop_reason: stops[thought.finish],
+				stop_sequence: thought.sequence ?? null,
+			},
 			usage: { output_tokens: thought.usage.output },
 		}),
 		event({ type: "message_stop" }),

@@ -17,7 +17,10 @@ export interface Seen {
 	readonly choice: "auto" | "none" | "required" | { readonly name: string };
 	readonly parallel: boolean;
 	/** What the tools said since; empty when none has. */
-	readonly results: readonly { readonly text: string; readonly error: boolean }[];
+	readonly results: readonly {
+		readonly text: string;
+		readonly error: boolean;
+	}[];
 	/** The answer has to be JSON, of a schema. */
 	readonly output?: Schema | "json" | undefined;
 	readonly stop: readonly string[];
@@ -58,7 +61,8 @@ export function think(seen: Seen): Thought {
 		text,
 		calls,
 		sequence,
-		finish: calls.length > 0 ? "tool-calls" : sequence ? "stop-sequence" : "stop",
+		finish:
+			calls.length > 0 ? "tool-calls" : sequence ? "stop-sequence" : "stop",
 		usage: {
 			input: 100 + seen.said.length,
 			cached: 64,
@@ -68,14 +72,22 @@ export function think(seen: Seen): Thought {
 	};
 }
 
-function callsOf({ choice, tools, results, said, parallel }: Seen): Thought["calls"] {
+function callsOf({
+	choice,
+	tools,
+	results,
+	said,
+	parallel,
+}: Seen): Thought["calls"] {
 	if (choice === "none" || results.length > 0) return [];
 	const tool =
 		typeof choice === "object"
 			? tools.find(({ name }) => name === choice.name)
 			: tools[0];
 	if (!tool) return [];
-	const quoted = [...said.matchAll(/"([^"]+)"/g)].map(([, word]) => word as string);
+	const quoted = [...said.matchAll(/"([^"]+)"/g)].map(
+		([, word]) => word as string,
+	);
 	if (quoted.length === 0 && choice === "auto") return [];
 	const words = quoted.length === 0 ? ["something"] : quoted;
 	return (parallel ? words : words.slice(0, 1)).map((word) => ({
@@ -84,10 +96,20 @@ function callsOf({ choice, tools, results, said, parallel }: Seen): Thought["cal
 	}));
 }
 
-function tell({ results, output, said, instructions, media, turns }: Seen): string {
+function tell({
+	results,
+	output,
+	said,
+	instructions,
+	media,
+	turns,
+}: Seen): string {
 	if (results.length > 0)
 		return `The tools say: ${results.map(({ text, error }) => (error ? `FAILED ${text}` : text)).join("; ")}.`;
-	if (output) return JSON.stringify(output === "json" ? { said } : instance(output, said));
+	if (output)
+		return JSON.stringify(
+			output === "json" ? { said } : instance(output, said),
+		);
 	return [
 		`You said: ${said}.`,
 		...(instructions.length > 0 ? [`Told: ${instructions.join(" | ")}.`] : []),
@@ -98,7 +120,11 @@ function tell({ results, output, said, instructions, media, turns }: Seen): stri
 }
 
 /** Something that a schema allows, with a word where it wants text. */
-export function instance(schema: Schema, word: string, root: Schema = schema): unknown {
+export function instance(
+	schema: Schema,
+	word: string,
+	root: Schema = schema,
+): unknown {
 	const { $ref, anyOf, enum: oneOf, properties, items } = schema;
 	const again = (inner: unknown) => instance(inner as Schema, word, root);
 	if (typeof $ref === "string") {
@@ -123,14 +149,19 @@ export function instance(schema: Schema, word: string, root: Schema = schema): u
 			return null;
 		default:
 			return Object.fromEntries(
-				Object.entries((properties ?? {}) as Schema).map(([name, value]) => [name, again(value)]),
+				Object.entries((properties ?? {}) as Schema).map(([name, value]) => [
+					name,
+					again(value),
+				]),
 			);
 	}
 }
 
 /** What only the vendor that made it can tell from a forgery. */
 export function sign(text: string): string {
-	return createHmac("sha256", "the vendor's secret").update(text).digest("base64");
+	return createHmac("sha256", "the vendor's secret")
+		.update(text)
+		.digest("base64");
 }
 
 /** Text as it is made: a few characters at a time. */

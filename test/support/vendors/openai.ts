@@ -30,7 +30,9 @@ export function mustBeStrict(schema: Schema, at = "schema"): void {
 	const inside: [string, unknown][] = [
 		...Object.entries((properties ?? {}) as object),
 		...Object.entries((schema.$defs ?? {}) as object),
-		...((schema.anyOf ?? []) as unknown[]).map((each, index): [string, unknown] => [`anyOf.${index}`, each]),
+		...((schema.anyOf ?? []) as unknown[]).map(
+			(each, index): [string, unknown] => [`anyOf.${index}`, each],
+		),
 		...(schema.items ? ([["items", schema.items]] as [string, unknown][]) : []),
 	];
 	if ([type].flat().includes("object") || properties) {
@@ -44,7 +46,8 @@ export function mustBeStrict(schema: Schema, at = "schema"): void {
 			`Invalid schema: ${at}: 'required' is required to be supplied and to be an array including every key in properties.`,
 		);
 	}
-	for (const [key, value] of inside) mustBeStrict(value as Schema, `${at}.${key}`);
+	for (const [key, value] of inside)
+		mustBeStrict(value as Schema, `${at}.${key}`);
 }
 
 export function mediaType(dataUrl: string): string {
@@ -54,7 +57,10 @@ export function mediaType(dataUrl: string): string {
 }
 
 /** JSON mode is refused unless the word is said. */
-export function mustSayJson({ instructions, said }: Pick<Seen, "instructions" | "said">): void {
+export function mustSayJson({
+	instructions,
+	said,
+}: Pick<Seen, "instructions" | "said">): void {
 	must(
 		/json/i.test([...instructions, said].join(" ")),
 		"'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",

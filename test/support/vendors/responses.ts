@@ -15,7 +15,10 @@ import { type Body, type Endpoint, must, type Wire } from "./simulation.ts";
 /* The Responses API, after OpenAI's API reference and the types of its SDK. */
 
 const status = z.enum(["in_progress", "completed", "incomplete"]).nullish();
-const inputText = z.strictObject({ type: z.literal("input_text"), text: z.string() });
+const inputText = z.strictObject({
+	type: z.literal("input_text"),
+	text: z.string(),
+});
 const inputImage = z.strictObject({
 	type: z.literal("input_image"),
 	detail: z.enum(["auto", "low", "high", "original"]).optional(),
@@ -82,9 +85,13 @@ const item = z.union([
 	z.strictObject({
 		type: z.literal("reasoning"),
 		id: z.string().regex(/^rs_/).optional(),
-		summary: z.array(z.strictObject({ type: z.literal("summary_text"), text: z.string() })),
+		summary: z.array(
+			z.strictObject({ type: z.literal("summary_text"), text: z.string() }),
+		),
 		content: z
-			.array(z.strictObject({ type: z.literal("reasoning_text"), text: z.string() }))
+			.array(
+				z.strictObject({ type: z.literal("reasoning_text"), text: z.string() }),
+			)
 			.optional(),
 		encrypted_content: z.string().nullish(),
 		status,
@@ -118,10 +125,14 @@ const request = z.strictObject({
 		})
 		.nullish(),
 	safety_identifier: z.string().max(64).nullish(),
-	service_tier: z.enum(["auto", "default", "flex", "scale", "priority", "fast"]).nullish(),
+	service_tier: z
+		.enum(["auto", "default", "flex", "scale", "priority", "fast"])
+		.nullish(),
 	store: z.boolean().nullish(),
 	stream: z.boolean().nullish(),
-	stream_options: z.strictObject({ include_obfuscation: z.boolean().optional() }).nullish(),
+	stream_options: z
+		.strictObject({ include_obfuscation: z.boolean().optional() })
+		.nullish(),
 	temperature: z.number().min(0).max(2).nullish(),
 	text: z
 		.strictObject({
@@ -183,15 +194,25 @@ const create: Endpoint = {
 		return {
 			seen: read(body),
 			whole: (thought) => whole(thought, body),
-			...(body.stream && { frames: (thought: Thought) => frames(thought, body) }),
+			...(body.stream && {
+				frames: (thought: Thought) => frames(thought, body),
+			}),
 		};
 	},
 };
 
 function read(body: Body): Seen {
-	const { tools = [], tool_choice = "auto", text, instructions, reasoning } = body;
+	const {
+		tools = [],
+		tool_choice = "auto",
+		text,
+		instructions,
+		reasoning,
+	} = body;
 	const items: Body[] =
-		typeof body.input === "string" ? [{ role: "user", content: body.input }] : body.input;
+		typeof body.input === "string"
+			? [{ role: "user", content: body.input }]
+			: body.input;
 	const effort = reasoning?.effort;
 	const thinks = effort !== undefined && effort !== null && effort !== "none";
 	const start = items.findLastIndex(({ role }) => role === "user");
@@ -210,7 +231,10 @@ function read(body: Body): Seen {
 		said: textIn(parts),
 		media: parts.flatMap(mediaIn),
 		turns: users.length,
-		tools: tools.map(({ name, parameters }: Body) => ({ name, schema: parameters ?? {} })),
+		tools: tools.map(({ name, parameters }: Body) => ({
+			name,
+			schema: parameters ?? {},
+		})),
 		choice:
 			typeof tool_choice === "string"
 				? (tool_choice as "auto")
@@ -231,9 +255,13 @@ function read(body: Body): Seen {
 		thinks,
 	};
 	if (format?.strict) mustBeStrict(format.schema);
-	for (const { strict, parameters } of tools) if (strict) mustBeStrict(parameters);
+	for (const { strict, parameters } of tools)
+		if (strict) mustBeStrict(parameters);
 	if (seen.output === "json") mustSayJson(seen);
-	must(tools.length > 0 || !body.tool_choice || typeof tool_choice === "string", "tool_choice needs tools");
+	must(
+		tools.length > 0 || !body.tool_choice || typeof tool_choice === "string",
+		"tool_choice needs tools",
+	);
 	return seen;
 }
 
@@ -263,7 +291,9 @@ function mustPairCalls(items: Body[], since: Body[], thinks: boolean): void {
 }
 
 function partsOf(content: Body): Body[] {
-	return typeof content === "string" ? [{ type: "input_text", text: content }] : content;
+	return typeof content === "string"
+		? [{ type: "input_text", text: content }]
+		: content;
 }
 
 function textIn(content: Body): string {
@@ -307,7 +337,12 @@ function outputOf(thought: Thought, { include, reasoning }: Body): Body[] {
 						status: "completed",
 						role: "assistant",
 						content: [
-							{ type: "output_text", text: thought.text, annotations: [], logprobs: [] },
+							{
+								type: "output_text",
+								text: thought.text,
+								annotations: [],
+								logprobs: [],
+							},
 						],
 					},
 				]),
@@ -382,7 +417,8 @@ function frames(thought: Thought, body: Body): string[] {
 }
 
 function opened(item: Body): Body {
-	if (item.type === "message") return { ...item, status: "in_progress", content: [] };
+	if (item.type === "message")
+		return { ...item, status: "in_progress", content: [] };
 	if (item.type === "reasoning")
 		return { id: item.id, type: "reasoning", summary: [] };
 	return { ...item, status: "in_progress", arguments: "" };
@@ -409,22 +445,35 @@ function inside(
 		return item.summary.flatMap((part: Body, summary_index: number) => {
 			const here = { ...at, summary_index };
 			return [
-				event("response.reasoning_summary_part.added", { ...here, part: { ...part, text: "" } }),
+				event("response.reasoning_summary_part.added", {
+					...here,
+					part: { ...part, text: "" },
+				}),
 				...pieces(part.text).map((delta) =>
 					event("response.reasoning_summary_text.delta", { ...here, delta }),
 				),
-				event("response.reasoning_summary_text.done", { ...here, text: part.text }),
+				event("response.reasoning_summary_text.done", {
+					...here,
+					text: part.text,
+				}),
 				event("response.reasoning_summary_part.done", { ...here, part }),
 			];
 		});
 	return item.content.flatMap((part: Body, content_index: number) => {
 		const here = { ...at, content_index };
 		return [
-			event("response.content_part.added", { ...here, part: { ...part, text: "" } }),
+			event("response.content_part.added", {
+				...here,
+				part: { ...part, text: "" },
+			}),
 			...pieces(part.text).map((delta) =>
 				event("response.output_text.delta", { ...here, delta, logprobs: [] }),
 			),
-			event("response.output_text.done", { ...here, text: part.text, logprobs: [] }),
+			event("response.output_text.done", {
+				...here,
+				text: part.text,
+				logprobs: [],
+			}),
 			event("response.content_part.done", { ...here, part }),
 		];
 	});

@@ -32,7 +32,9 @@ export type Answer =
 			readonly seen: Seen;
 			readonly whole: (thought: Thought) => object;
 			/** Absent: the answer is not to be streamed. */
-			readonly frames?: ((thought: Thought) => (string | Uint8Array)[]) | undefined;
+			readonly frames?:
+				| ((thought: Thought) => (string | Uint8Array)[])
+				| undefined;
 			readonly contentType?: string;
 	  };
 
@@ -52,7 +54,9 @@ export async function startSimulation(wire: Wire): Promise<Simulation> {
 	const refused: string[] = [];
 	const answer: Answering = (received, response) => {
 		const refuse = (status: number, message: string) => {
-			refused.push(`${received.path}: ${message}\n${received.body.slice(0, 2_000)}`);
+			refused.push(
+				`${received.path}: ${message}\n${received.body.slice(0, 2_000)}`,
+			);
 			sendJson(response, status, JSON.stringify(wire.error(status, message)));
 		};
 		const endpoint = wire.at(received.path, received.headers);
@@ -60,7 +64,11 @@ export async function startSimulation(wire: Wire): Promise<Simulation> {
 		const parsed = endpoint.schema.safeParse(JSON.parse(received.body));
 		if (!parsed.success) return refuse(400, z.prettifyError(parsed.error));
 		try {
-			return deliver(wire, endpoint.answer(JSON.parse(received.body)), response);
+			return deliver(
+				wire,
+				endpoint.answer(JSON.parse(received.body)),
+				response,
+			);
 		} catch (fault) {
 			return refuse(fault instanceof Invalid ? 400 : 500, String(fault));
 		}
@@ -70,27 +78,34 @@ export async function startSimulation(wire: Wire): Promise<Simulation> {
 
 /** `status 429` in what the user said is answered so, and `break off` breaks the connection half-way. */
 function deliver(wire: Wire, answer: Answer, response: ServerResponse): void {
-	if (!("seen" in answer))
-		return sendJson(response, 200, JSON.stringify(answer.whole));
+	if (!("seen" in answer)) {
+		sendJson(response, 200, JSON.stringify(answer.whole));
+		return;
+	}
 	const { seen, whole, frames, contentType } = answer;
 	const asked = /status (\d{3})/.exec(seen.said)?.[1];
-	if (asked !== undefined)
-		return sendJson(
-			response,
-			Number(asked),
-			JSON.stringify(wire.error(Number(asked), "As you wish.")),
-			{ "retry-after": "1" },
-		);
+	if (asked !== undefined) {
+		const status = Number(asked);
+		const body = JSON.stringify(wire.error(status, "As you wish."));
+		sendJson(response, status, body, { "retry-after": "1" });
+		return;
+	}
 	const thought = think(seen);
-	if (!frames) return sendJson(response, 200, JSON.stringify(whole(thought)));
+	if (!frames) {
+		sendJson(response, 200, JSON.stringify(whole(thought)));
+		return;
+	}
 	const all = frames(thought);
 	response.writeHead(200, {
 		"content-type": contentType ?? "text/event-stream; charset=utf-8",
 	});
-	const breaks = seen.said.includes("break off");
-	for (const frame of breaks ? all.slice(0, Math.ceil(all.length / 2)) : all)
+	if (!seen.said.includes("break off")) {
+		for (const frame of all) response.write(frame);
+		response.end();
+		return;
+	}
+	for (const frame of all.slice(0, Math.ceil(all.length / 2)))
 		response.write(frame);
-	if (!breaks) response.end();
-	// What was written goes out first.
-	else setImmediate(() => setImmediate(() => response.destroy()));
+	// What was written goes out before the connection ends, without the answer's own end.
+	response.write(": cut\n\n", () => response.destroy());
 }

@@ -4,7 +4,7 @@ import type {
 	Forwarded,
 	WireRequest,
 } from "../../../ports/wire-protocol.ts";
-import { type Edit, spliced } from "../json-members.ts";
+import { type Edit, Spliced } from "../json-members.ts";
 import {
 	invalid,
 	isRecord,
@@ -20,6 +20,7 @@ import {
 	setMember,
 	vendorTools,
 } from "../request-body.ts";
+import { SplicedRequest } from "../spliced-request.ts";
 import { withoutSeals } from "./own-seals.ts";
 
 export const countTokens = "count-tokens";
@@ -91,15 +92,11 @@ export function forward(
 	if (seals) edits.push(seals);
 	if (outputLimit !== undefined && request.operation !== countTokens)
 		edits.push(setMember(body, "max_tokens", String(outputLimit)));
-	const sent = spliced(body.bytes, edits);
-	return {
-		get body() {
-			return sent.body;
-		},
-		pieces: sent.pieces,
-		usageAsked: false,
-		outputLimit: outputLimit ?? request.outputLimit,
-	};
+	return new SplicedRequest(
+		new Spliced(body.bytes, edits),
+		false,
+		outputLimit ?? request.outputLimit,
+	);
 }
 
 const mediaTypes: ReadonlySet<string> = new Set([

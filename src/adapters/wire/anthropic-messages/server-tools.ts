@@ -46,10 +46,24 @@ export function withResult(part: ServerToolPart, result: Json): ServerToolPart {
 	};
 }
 
-/** The blocks that the vendor made of it; none when another's vendor ran it. */
+/**
+ * The blocks that the vendor made of it; none when another's vendor ran it. The mark may have come
+ * through a client: what no model says is not taken from there.
+ */
 export function ownBlocks({ opaque }: ServerToolPart): readonly Json[] {
-	return recordsOf(ownData(opaque)?.blocks);
+	return recordsOf(ownData(opaque)?.blocks).filter(
+		({ type }) => typeof type === "string" && !asked.has(type),
+	);
 }
+
+/** Blocks that a client's own turn is made of, with media that would be read without being counted. */
+const asked: ReadonlySet<string> = new Set([
+	"document",
+	"image",
+	"search_result",
+	"tool_result",
+	"container_upload",
+]);
 
 /** Another vendor's search as this protocol says its own. */
 export function searchBlocks(

@@ -6,7 +6,12 @@ import type {
 	Opaque,
 } from "../../../ports/canonical.ts";
 import type { Usage } from "../../../ports/price-book.ts";
-import type { AnswerWriter, Json, Naming } from "../../../ports/translator.ts";
+import type {
+	AnswerWriter,
+	Json,
+	Naming,
+	Warn,
+} from "../../../ports/translator.ts";
 import { sequenced } from "../canonical/sequence.ts";
 import { bytesOf } from "../canonical/sse.ts";
 import { writeCitation } from "./citations.ts";
@@ -17,6 +22,8 @@ import {
 	messageHead,
 	redactedBlock,
 	serverBlocks,
+	warnOfChoices,
+	warnOfPart,
 	writeFinish,
 } from "./translate-answer-out.ts";
 import { writeDeltaUsage, writeUsage } from "./usage-out.ts";
@@ -33,7 +40,10 @@ interface Telling {
 }
 
 /** Writes a stream of the Messages API: one block after the other, numbered in their order. */
-export function openWriter(naming: Naming): AnswerWriter {
+export function openWriter(
+	naming: Naming,
+	warn: Warn = () => {},
+): AnswerWriter {
 	const sequence = sequenced();
 	let frames: string[] = [];
 	let started = false;
@@ -54,7 +64,7 @@ export function openWriter(naming: Naming): AnswerWriter {
 		if (started) return;
 		started = true;
 		const message = {
-			...messageHead(event?.id, event?.model, naming),
+			...messageHead(event?.id, naming),
 			content: [],
 			stop_reason: null,
 			stop_sequence: null,
@@ -94,6 +104,7 @@ export function openWriter(naming: Naming): AnswerWriter {
 
 	function open(number: number, value: AnswerPart): void {
 		const opaque = "opaque" in value ? value.opaque : undefined;
+		warnOfPart(value, warn);
 		telling = { number, value, begun: false, opaque, pieces: [] };
 		if (value.type === "tool-call") {
 			told.push(value);
@@ -178,7 +189,10 @@ export function openWriter(naming: Naming): AnswerWriter {
 	}
 
 	function take(event: AnswerEvent): void {
-		if ("choice" in event && event.choice !== 0) return;
+		if ("choice" in event && event.choice !== 0) {
+			warnOfChoices(warn);
+			return;
+		}
 		switch (event.type) {
 			case "start":
 				usage = event.usage;

@@ -22,14 +22,9 @@ export function writeAnswer(
 	warn: Warn,
 ): Json {
 	const { parts = [], finish = { reason: "error" } } = answer.choices[0] ?? {};
-	if (answer.choices.length > 1)
-		warn({
-			kind: "dropped",
-			field: "choices",
-			message: "The Messages API has one answer: the first was kept.",
-		});
+	if (answer.choices.length > 1) warnOfChoices(warn);
 	return {
-		...messageHead(answer.id, answer.model, naming),
+		...messageHead(answer.id, naming),
 		content: parts.flatMap((part, index) =>
 			writePart(part, `${naming.call}_${index}`, warn),
 		),
@@ -38,17 +33,19 @@ export function writeAnswer(
 	};
 }
 
-/** What every message says of itself. */
+/**
+ * What every message says of itself. The model is as the client named it: Claude Code gives reasoning
+ * back only to the model that it asked for, and knows by this name whose it is.
+ */
 export function messageHead(
 	id: string | undefined,
-	model: string | undefined,
-	{ call, model: asked }: Naming,
+	{ call, model }: Naming,
 ): Json {
 	return {
 		id: id ?? `msg_${call}`,
 		type: "message",
 		role: "assistant",
-		model: model ?? asked,
+		model,
 		container: null,
 		diagnostics: null,
 	};
@@ -84,13 +81,33 @@ function writePart(part: AnswerPart, id: string, warn: Warn): readonly Json[] {
 		case "server-tool":
 			return serverBlocks(part, id);
 		default:
-			warn({
-				kind: "dropped",
-				field: "parts",
-				message: `The Messages API has no ${part.type} in answers: it was left out.`,
-			});
+			warnOfPart(part, warn);
 			return markBlocks(part.opaque);
 	}
+}
+
+export function warnOfChoices(warn: Warn): void {
+	warn({
+		kind: "dropped",
+		field: "choices",
+		message: "The Messages API has one answer: the first was kept.",
+	});
+}
+
+/** Media have no place in answers. */
+export function warnOfPart({ type }: AnswerPart, warn: Warn): void {
+	if (
+		type !== "image" &&
+		type !== "audio" &&
+		type !== "document" &&
+		type !== "video"
+	)
+		return;
+	warn({
+		kind: "dropped",
+		field: "parts",
+		message: `The Messages API has no ${type} in answers: it was left out.`,
+	});
 }
 
 /** Reasoning that the vendor shows nothing of. */

@@ -12,7 +12,13 @@ import type {
 } from "../../../ports/canonical.ts";
 import type { Warn } from "../../../ports/translator.ts";
 import type { WireRequest } from "../../../ports/wire-protocol.ts";
-import { bodyFields, Fields, listOf, present, someOf } from "../canonical/fields.ts";
+import {
+	bodyFields,
+	Fields,
+	listOf,
+	present,
+	someOf,
+} from "../canonical/fields.ts";
 import { readCitation } from "./citations.ts";
 import { openRedacted, openSignature, ours } from "./opaque.ts";
 import { isResult, serverTool, withResult } from "./server-tools.ts";

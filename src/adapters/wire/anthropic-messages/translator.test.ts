@@ -239,6 +239,12 @@ const ownAnswers = canonicalAnswers({
 	),
 }).map((answer): CanonicalAnswer => ({ ...answer, usage: answer.usage ?? {} }));
 
+/** Clients are told the model that they asked for. */
+const asAsked = ownAnswers.map((answer) => ({
+	...answer,
+	model: "asked-model",
+}));
+
 translatorContract("anthropic-messages", () => ({
 	translator: anthropicMessagesTranslator,
 	wire: anthropicMessages,
@@ -291,8 +297,8 @@ translatorContract("anthropic-messages", () => ({
 		],
 		expressible: {
 			requests: requests(budgets),
-			answers: ownAnswers,
-			events: answerEvents(ownAnswers, true),
+			answers: asAsked,
+			events: answerEvents(asAsked, true),
 		},
 	},
 }));
@@ -394,7 +400,6 @@ describe("requests to models that think by effort", () => {
 		);
 	});
 });
-
 describe("a client's request", () => {
 	it("is read in full", () => {
 		const { request, warnings } = read({

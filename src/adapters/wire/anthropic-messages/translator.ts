@@ -35,6 +35,6 @@ export const anthropicMessagesTranslator: Translator = {
 	writeAnswer: (answer, _request, naming, warn) =>
 		writeAnswer(answer, naming, warn),
 	openReader,
-	openWriter: (_request, naming) => openWriter(naming),
+	openWriter: (_request, naming, _asked, warn) => openWriter(naming, warn),
 	readError,
 };

@@ -123,12 +123,11 @@ function writeSource({ source }: MediaPart, field: string): Json {
 		case "text":
 			return { bytes: Buffer.from(source.text).toString("base64") };
 		case "url":
-			return source.url.startsWith("s3://")
-				? { s3Location: { uri: source.url } }
-				: unsupported(
-						`${field}.source`,
-						"is an address, which Converse does not fetch: send the content",
-					);
+			// `s3://…` it would fetch, as the owner: whatever the owner may read, every client could then.
+			return unsupported(
+				`${field}.source`,
+				"is an address, which Converse does not fetch: send the content",
+			);
 		case "file":
 			return unsupported(
 				`${field}.source`,

@@ -233,7 +233,7 @@ function writeAnswered(
 			];
 		case "server-tool": {
 			const block = ownData(part.opaque)?.block;
-			if (isRecord(block)) return [block];
+			if (isRecord(block) && !holdsMedia(block)) return [block];
 			warn({
 				kind: "dropped",
 				field,
@@ -244,6 +244,13 @@ function writeAnswered(
 		default:
 			return [writeMedia(part, field, writing.names, warn)];
 	}
+}
+
+/** The mark may have come through a client: media that nobody counted, or that lies with the owner, does not ride in it. */
+function holdsMedia(block: Json): boolean {
+	return ["image", "document", "video", "audio"].some(
+		(name) => block[name] !== undefined,
+	);
 }
 
 function writeReasoning(

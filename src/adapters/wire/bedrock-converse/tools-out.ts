@@ -6,6 +6,7 @@ import type {
 import type { Json } from "../../../ports/translator.ts";
 import { heldSchema } from "../anthropic-messages/tools-out.ts";
 import { present, unsupported } from "../canonical/fields.ts";
+import { searchIsSpare, warnOfSearch } from "../canonical/offered-search.ts";
 import { cachePoint, type Writing } from "./messages-out.ts";
 import { ownData } from "./opaque.ts";
 
@@ -38,11 +39,15 @@ export function writeTools(
 			field: "toolChoice",
 			message: "The tools that are not allowed were left out.",
 		});
-	const written = tools.flatMap((tool, index) =>
-		offered && !("name" in tool && offered.includes(tool.name))
-			? []
-			: writeTool(tool, `tools.${index}`, writing),
-	);
+	const spareSearch = searchIsSpare(request);
+	const written = tools.flatMap((tool, index) => {
+		if (offered && !("name" in tool && offered.includes(tool.name))) return [];
+		const field = `tools.${index}`;
+		if (tool.type !== "web-search" || !spareSearch)
+			return writeTool(tool, field, writing);
+		warnOfSearch(field, warn);
+		return [];
+	});
 	if (written.length === 0 && called.size > 0) {
 		warn({
 			kind: "changed",

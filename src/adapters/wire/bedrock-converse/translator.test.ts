@@ -312,9 +312,9 @@ describe("a request", () => {
 					{
 						type: "video",
 						source: {
-							type: "url",
-							url: "s3://bucket/film.mp4",
+							type: "base64",
 							mediaType: "video/mp4",
+							data: "AAAA",
 						},
 					},
 					{
@@ -350,7 +350,7 @@ describe("a request", () => {
 					{
 						video: {
 							format: "mp4",
-							source: { s3Location: { uri: "s3://bucket/film.mp4" } },
+							source: { bytes: "AAAA" },
 						},
 					},
 					{ audio: { format: "wav", source: { bytes: "AAAA" } } },

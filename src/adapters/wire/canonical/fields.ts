@@ -178,7 +178,8 @@ export class Fields {
 }
 
 /** Refuses as no request of the protocol. `problem` goes on from the field's name: "must be a string". */
-export function refuseField(field: string, problem: string): never {
+export function refuseField(path: string, problem: string): never {
+	const field = shortField(path);
 	throw new Refused({
 		code: "request/invalid",
 		message: `"${field}" ${problem}.`,
@@ -187,12 +188,18 @@ export function refuseField(field: string, problem: string): never {
 }
 
 /** Refuses what cannot be expressed on the other side. `problem` goes on from the field's name: "asks for …". */
-export function unsupported(field: string, problem: string): never {
+export function unsupported(path: string, problem: string): never {
+	const field = shortField(path);
 	throw new Refused({
 		code: "translate/unsupported",
 		message: `"${field}" ${problem}.`,
 		details: { field },
 	});
+}
+
+/** A name of the client's in it may be as long as a body. */
+function shortField(path: string): string {
+	return path.length > 200 ? `${path.slice(0, 200)}…` : path;
 }
 
 /** A vendor's answer that is none. */
@@ -234,9 +241,12 @@ export function inWords(
 	words: Readonly<Record<string, string>>,
 	field: string,
 ): string {
-	for (let end = field.length; end > 0; end = field.lastIndexOf(".", end - 1)) {
-		const head = field.slice(0, end);
-		if (Object.hasOwn(words, head)) return words[head] + field.slice(end);
+	// A field may hold names of the client's, with any number of dots: no word has more names than this.
+	const names = field.split(".", 4);
+	for (let count = names.length; count > 0; count--) {
+		const head = names.slice(0, count).join(".");
+		if (Object.hasOwn(words, head))
+			return words[head] + field.slice(head.length);
 	}
 	return field;
 }

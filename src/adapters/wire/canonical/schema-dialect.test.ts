@@ -390,7 +390,9 @@ describe("JSON Schema for Google", () => {
 				type: "object",
 				properties: {
 					kind: { const: "x" },
-					const: { type: "string", pattern: "^a" },
+					const: { type: "string", pattern: "^a", examples: ["a"] },
+					count: { type: "integer", exclusiveMinimum: 0, maximum: 9 },
+					share: { type: "number", exclusiveMinimum: 0 },
 				},
 				additionalProperties: false,
 			}),
@@ -399,11 +401,16 @@ describe("JSON Schema for Google", () => {
 				type: "object",
 				properties: {
 					kind: { enum: ["x"] },
-					const: { type: "string", pattern: "^a" },
+					const: { type: "string" },
+					count: { type: "integer", minimum: 1, maximum: 9 },
+					share: { type: "number" },
 				},
 				additionalProperties: false,
 			},
-			warnings: ["dropped schema.properties.const.pattern"],
+			warnings: [
+				"dropped schema.properties.const.pattern",
+				"dropped schema.properties.share.exclusiveMinimum",
+			],
 		});
 	});
 });
@@ -649,6 +656,12 @@ it("takes schemas of any shape, and keeps names that objects have themselves", (
 			},
 		),
 		{ numRuns: 500 },
+	);
+	expect(written(toGoogleSchema, { items: { toString: null } }).result).toEqual(
+		{
+			type: "ARRAY",
+			items: {},
+		},
 	);
 	const odd = JSON.parse(
 		'{"type":"object","properties":{"__proto__":{"type":"string"}},"required":["__proto__"],"additionalProperties":false}',

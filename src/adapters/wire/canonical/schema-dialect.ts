@@ -26,8 +26,8 @@ const annotations: ReadonlySet<string> = new Set([
 
 /**
  * For Google's members that take JSON Schema (`parametersJsonSchema`, `responseJsonSchema`): as it
- * is, but for `const`, which they only know as an `enum` of one. Keywords that they pass over are
- * warned of and stay.
+ * is, but for `const`, which they only know as an `enum` of one, and what they do not know: left
+ * out, as one such keyword in one of many tools would have the request refused.
  */
 export function toGoogleJsonSchema(
 	schema: Json,
@@ -35,16 +35,47 @@ export function toGoogleJsonSchema(
 	warn: Warn,
 ): Json {
 	return mapped(schema, field, (here, path) => {
-		const { const: only, $schema, ...rest } = here;
-		for (const name in rest)
-			if (!googleJsonKeywords.has(name) && !annotations.has(name))
+		const kept: Record<string, unknown> = {};
+		for (const [name, said] of Object.entries(here)) {
+			if (googleJsonKeywords.has(name)) kept[name] = said;
+			else if (name === "const") kept.enum = [said];
+			else if (!annotations.has(name) && !isBound(here, name, said))
 				ignored(name, path, warn);
-		if (!("const" in here)) return rest;
-		return { ...rest, enum: [only] };
+		}
+		return withWholeBounds(here, kept);
 	}) as Json;
 }
 
+/** A bound of whole numbers that can be said as the number next to it. */
+function isBound(here: Json, name: string, said: unknown): boolean {
+	return (
+		(name === "exclusiveMinimum" || name === "exclusiveMaximum") &&
+		here.type === "integer" &&
+		typeof said === "number"
+	);
+}
+
+function withWholeBounds(here: Json, kept: Record<string, unknown>): Json {
+	const { exclusiveMinimum: above, exclusiveMaximum: below } = here;
+	const { minimum, maximum } = here;
+	if (isBound(here, "exclusiveMinimum", above)) {
+		const least = Math.floor(above as number) + 1;
+		kept.minimum =
+			typeof minimum === "number" ? Math.max(minimum, least) : least;
+	}
+	if (isBound(here, "exclusiveMaximum", below)) {
+		const most = Math.ceil(below as number) - 1;
+		kept.maximum = typeof maximum === "number" ? Math.min(maximum, most) : most;
+	}
+	return kept;
+}
+
 const googleJsonKeywords: ReadonlySet<string> = new Set([
+	"$id",
+	"$anchor",
+	"title",
+	"description",
+	"default",
 	"$defs",
 	"$ref",
 	"type",
@@ -73,6 +104,21 @@ export function toGoogleSchema(schema: Json, field: string, warn: Warn): Json {
 	/** Definitions that are being written: one that holds itself has no end. */
 	const within: string[] = [];
 	let left = mostSchemas;
+	let room = leastRoom + mostCopies * JSON.stringify(schema).length;
+
+	/** A definition to put in a reference's place; undefined where there is none, or where copies have taken all the room. */
+	function defined(name: string | undefined): unknown {
+		const key = name?.replaceAll("~1", "/").replaceAll("~0", "~");
+		if (
+			key === undefined ||
+			!Object.hasOwn(definitions, key) ||
+			within.includes(key)
+		)
+			return undefined;
+		const there = definitions[key];
+		room -= JSON.stringify(there).length;
+		return room < 0 ? undefined : there;
+	}
 
 	function write(value: unknown, path: string): Json {
 		if (!isRecord(value) || left-- <= 0) {
@@ -128,17 +174,13 @@ export function toGoogleSchema(schema: Json, field: string, warn: Warn): Json {
 
 	function refer(value: Json, ref: string, path: string): Json {
 		const name = /^#\/(?:\$defs|definitions)\/([^/]+)$/.exec(ref)?.[1];
-		const key = name?.replaceAll("~1", "/").replaceAll("~0", "~");
-		if (
-			key === undefined ||
-			!Object.hasOwn(definitions, key) ||
-			within.includes(key)
-		) {
+		const definition = defined(name);
+		if (name === undefined || definition === undefined) {
 			ignored("$ref", path, warn);
 			return words(value);
 		}
-		within.push(key);
-		const there = write(definitions[key], path);
+		within.push(name.replaceAll("~1", "/").replaceAll("~0", "~"));
+		const there = write(definition, path);
 		within.pop();
 		return { ...there, ...words(value) };
 	}
@@ -152,8 +194,7 @@ export function toGoogleSchema(schema: Json, field: string, warn: Warn): Json {
 				isRecord(part) && typeof part.$ref === "string"
 					? /^#\/(?:\$defs|definitions)\/([^/]+)$/.exec(part.$ref)?.[1]
 					: undefined;
-			const there =
-				name !== undefined && !within.includes(name) ? definitions[name] : part;
+			const there = name === undefined ? part : defined(name);
 			if (!isRecord(there) || "$ref" in there || "allOf" in there) {
 				ignored("allOf", path, warn);
 				continue;
@@ -232,8 +273,8 @@ export function toGoogleSchema(schema: Json, field: string, warn: Warn): Json {
 				case "$defs":
 					break;
 				default:
-					if (!(googleKeywords[keyword] ?? []).includes(kind ?? "")) {
-						if (!annotations.has(keyword) && !(keyword in googleKeywords))
+					if (!(googleKeywords.get(keyword) ?? []).includes(kind ?? "")) {
+						if (!annotations.has(keyword) && !googleKeywords.has(keyword))
 							ignored(keyword, path, warn);
 					} else if (result[keyword] === undefined) {
 						result[keyword] = said;
@@ -294,6 +335,9 @@ export function toGoogleSchema(schema: Json, field: string, warn: Warn): Json {
 
 /** More than any tool has: references within references could go on for ever. */
 const mostSchemas = 5_000;
+/** What copies of definitions may come to, in characters and by the schema's own size: a small one could become gigabytes. */
+const leastRoom = 4_096;
+const mostCopies = 16;
 
 const googleFormats: Readonly<Record<string, readonly string[]>> = {
 	string: ["date-time", "enum"],
@@ -304,19 +348,19 @@ const googleFormats: Readonly<Record<string, readonly string[]>> = {
 const numeric = ["number", "integer"];
 
 /** Keywords that are taken as they are, by the types that have them. */
-const googleKeywords: Readonly<Record<string, readonly string[]>> = {
-	minItems: ["array"],
-	maxItems: ["array"],
-	minimum: numeric,
-	maximum: numeric,
-	minLength: ["string"],
-	maxLength: ["string"],
-	pattern: ["string"],
-	minProperties: ["object"],
-	maxProperties: ["object"],
-	propertyOrdering: ["object"],
-	default: ["string", "number", "integer", "boolean", "array", "object"],
-};
+const googleKeywords: ReadonlyMap<string, readonly string[]> = new Map([
+	["minItems", ["array"]],
+	["maxItems", ["array"]],
+	["minimum", numeric],
+	["maximum", numeric],
+	["minLength", ["string"]],
+	["maxLength", ["string"]],
+	["pattern", ["string"]],
+	["minProperties", ["object"]],
+	["maxProperties", ["object"]],
+	["propertyOrdering", ["object"]],
+	["default", ["string", "number", "integer", "boolean", "array", "object"]],
+]);
 
 /** Google's `Schema`, in either spelling of its members, as JSON Schema. Nothing is lost. */
 export function fromGoogleSchema(schema: unknown): Json {
@@ -618,9 +662,77 @@ function ignored(name: string, path: string, warn: Warn): void {
 	warn({
 		kind: "dropped",
 		field: `${path}.${name}`,
-		message: `The vendor does not hold its models to "${name}" here.`,
+		// A name that the client made up is the client's, and messages are recorded.
+		message: `The vendor does not hold its models to ${vocabulary.has(name) ? `"${name}"` : "a keyword that is unknown"} here.`,
 	});
 }
+
+/** JSON Schema's own keywords, and those of OpenAPI. */
+const vocabulary: ReadonlySet<string> = new Set([
+	"the schema",
+	"additionalItems",
+	"additionalProperties",
+	"allOf",
+	"anyOf",
+	"const",
+	"contains",
+	"contentEncoding",
+	"contentMediaType",
+	"contentSchema",
+	"default",
+	"definitions",
+	"dependencies",
+	"dependentRequired",
+	"dependentSchemas",
+	"description",
+	"discriminator",
+	"else",
+	"enum",
+	"example",
+	"examples",
+	"exclusiveMaximum",
+	"exclusiveMinimum",
+	"format",
+	"if",
+	"items",
+	"maxContains",
+	"maxItems",
+	"maxLength",
+	"maxProperties",
+	"maximum",
+	"minContains",
+	"minItems",
+	"minLength",
+	"minProperties",
+	"minimum",
+	"multipleOf",
+	"not",
+	"nullable",
+	"oneOf",
+	"pattern",
+	"patternProperties",
+	"prefixItems",
+	"properties",
+	"propertyNames",
+	"propertyOrdering",
+	"readOnly",
+	"required",
+	"then",
+	"title",
+	"type",
+	"unevaluatedItems",
+	"unevaluatedProperties",
+	"uniqueItems",
+	"writeOnly",
+	"$anchor",
+	"$comment",
+	"$defs",
+	"$dynamicAnchor",
+	"$dynamicRef",
+	"$id",
+	"$ref",
+	"$schema",
+]);
 
 function changed(name: string, other: string, path: string, warn: Warn): void {
 	warn({

@@ -11,7 +11,7 @@ import type {
 	ToolCallPart,
 } from "../../../ports/canonical.ts";
 import type { Usage } from "../../../ports/price-book.ts";
-import type { Json, Naming } from "../../../ports/translator.ts";
+import type { Json, Naming, Warn, Warning } from "../../../ports/translator.ts";
 import { isRecord, present } from "../canonical/fields.ts";
 import { writeMedia } from "./media.ts";
 import { ownParts, signatureFor, signatureIn } from "./signature.ts";
@@ -40,6 +40,7 @@ export interface Writing {
 export function openWriting(
 	request: CanonicalRequest,
 	naming: Naming,
+	warn: Warn = () => {},
 ): Writing {
 	const choices = new Map<number, ChoiceWriting>();
 	const { show } = request.reasoning ?? {};
@@ -57,7 +58,7 @@ export function openWriting(
 	function choiceAt(choice: number): ChoiceWriting {
 		let found = choices.get(choice);
 		if (!found) {
-			found = openChoice(shows, searches);
+			found = openChoice(shows, searches, warn);
 			choices.set(choice, found);
 		}
 		return found;
@@ -145,7 +146,11 @@ interface Cited {
 	end: number;
 }
 
-function openChoice(shows: boolean, searches: boolean): ChoiceWriting {
+function openChoice(
+	shows: boolean,
+	searches: boolean,
+	warn: Warn,
+): ChoiceWriting {
 	const open = new Map<number, Open>();
 	/** Parts that have no form here: they ride on the next one. */
 	let before: (ReasoningPart | ServerToolPart)[] = [];
@@ -262,6 +267,7 @@ function openChoice(shows: boolean, searches: boolean): ChoiceWriting {
 					there.opaque = event.opaque;
 					return [];
 				case "citation":
+					if (event.citation.url === undefined) warn(uncited);
 					cited.push({
 						citation: event.citation,
 						base: bases.get(event.part) ?? length,
@@ -304,6 +310,13 @@ function openChoice(shows: boolean, searches: boolean): ChoiceWriting {
 		},
 	};
 }
+
+const uncited: Warning = {
+	kind: "dropped",
+	field: "citations",
+	message:
+		"This protocol cites pages only: what is cited of a document is not told.",
+};
 
 function callOf(call: ToolCallPart, text: string): Json | undefined {
 	const { id, name, custom } = call;

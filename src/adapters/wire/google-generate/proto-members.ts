@@ -46,20 +46,22 @@ function camelCase(name: string): string {
 	return name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** Where the members of each object of a list stand; what else is in the list is passed over. */
+/** Where the members of each object of a list stand; undefined, and the end, at what is no object. */
 export function* elementsOf(
 	bytes: Buffer,
 	list: Member,
 	scanAt: (at: number) => Scan | string,
-): Generator<Scan> {
+): Generator<Scan | undefined> {
 	let at = skipSpace(bytes, list.valueStart + 1);
-	while (at < list.valueEnd && bytes[at] === 0x7b) {
-		const scan = scanAt(at);
-		if (typeof scan !== "object") return;
+	while (bytes[at] !== 0x5d) {
+		const scan = bytes[at] === 0x7b ? scanAt(at) : undefined;
+		if (typeof scan !== "object") {
+			yield undefined;
+			return;
+		}
 		yield scan;
 		at = skipSpace(bytes, scan.end);
-		if (bytes[at] !== 0x2c) return;
-		at = skipSpace(bytes, at + 1);
+		if (bytes[at] === 0x2c) at = skipSpace(bytes, at + 1);
 	}
 }
 

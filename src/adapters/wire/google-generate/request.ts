@@ -259,8 +259,10 @@ function readModels(
 	const requests = members.get("requests");
 	if (requests) {
 		let index = 0;
-		for (const scan of elementsOf(bytes, requests, scanAt))
+		for (const scan of elementsOf(bytes, requests, scanAt)) {
+			if (!scan) return invalid(`requests.${index}`, "must be an object");
 			found.push({ field: `requests.${index++}.`, scan });
+		}
 	}
 	if (kindOf(body, "generateContentRequest") === "object") {
 		const at = members.get("generateContentRequest") as Member;
@@ -364,12 +366,18 @@ function serverTools({ bytes, members }: RequestBody): readonly string[] {
 	const found: string[] = [];
 	for (const scan of elementsOf(bytes, tools, (at) =>
 		scanMembers(bytes, at, nested),
-	))
+	)) {
+		// What is no object hides what comes after it.
+		if (!scan) {
+			found.push("unknown");
+			break;
+		}
 		for (const { name } of scan.members) {
 			const kind = name.slice(0, 64);
 			if (!clientTools.has(kind) && !found.includes(kind) && found.length < 32)
 				found.push(kind);
 		}
+	}
 	return found;
 }
 

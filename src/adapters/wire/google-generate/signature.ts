@@ -63,7 +63,11 @@ export function signatureIn(opaque: Opaque | undefined): string | undefined {
 export function ownParts({
 	opaque,
 }: ServerToolPart): readonly Readonly<Record<string, unknown>>[] {
-	return recordsOf(ownData(opaque)?.parts);
+	// The mark may have come through a client: media that nobody counted does not ride in it.
+	return recordsOf(ownData(opaque)?.parts).filter(
+		({ fileData, file_data, inlineData, inline_data }) =>
+			(fileData ?? file_data ?? inlineData ?? inline_data) === undefined,
+	);
 }
 
 /** The signature for a part that goes to a client; undefined when it needs none. */

@@ -3,7 +3,12 @@ import type {
 	CanonicalAnswer,
 	CanonicalRequest,
 } from "../../../ports/canonical.ts";
-import type { AnswerWriter, Json, Naming } from "../../../ports/translator.ts";
+import type {
+	AnswerWriter,
+	Json,
+	Naming,
+	Warn,
+} from "../../../ports/translator.ts";
 import type { WireRequest } from "../../../ports/wire-protocol.ts";
 import { spread } from "../canonical/gather.ts";
 import { bytesOf, sse } from "../canonical/sse.ts";
@@ -16,8 +21,9 @@ export function writeAnswer(
 	answer: CanonicalAnswer,
 	request: CanonicalRequest,
 	naming: Naming,
+	warn?: Warn,
 ): Json {
-	const writing = openWriting(request, naming);
+	const writing = openWriting(request, naming, warn);
 	const candidates = new Map<number, { parts: Json[]; members: Json }>();
 	function add({ choice, parts, members }: Said): void {
 		const there = candidates.get(choice);
@@ -64,8 +70,9 @@ export function openWriter(
 	request: CanonicalRequest,
 	naming: Naming,
 	asked: WireRequest,
+	warn?: Warn,
 ): AnswerWriter {
-	const writing = openWriting(request, naming);
+	const writing = openWriting(request, naming, warn);
 	let begun = false;
 	/** The first piece says what was known at the start, as far as it was. */
 	function beginning(): Json {

@@ -11,7 +11,12 @@ import type {
 } from "../../../ports/canonical.ts";
 import type { Warn } from "../../../ports/translator.ts";
 import type { WireRequest } from "../../../ports/wire-protocol.ts";
-import { bodyFields, type Fields, present, someOf } from "../canonical/fields.ts";
+import {
+	bodyFields,
+	type Fields,
+	present,
+	someOf,
+} from "../canonical/fields.ts";
 import { detailOf, readMedia } from "./media.ts";
 import { inner, innerEach, protoFields } from "./proto-fields.ts";
 import { openSignature, ours } from "./signature.ts";

@@ -41,8 +41,7 @@ export const googleGenerateTranslator: Translator = {
 	writeRequest: (request, change, warn) =>
 		outcomeOf(() => writeRequest(request, change, warn)),
 	readAnswer: (body) => outcomeOf(() => readAnswer(body)),
-	writeAnswer: (answer, request, naming) =>
-		writeAnswer(answer, request, naming),
+	writeAnswer,
 	openReader,
 	openWriter,
 	readError,

@@ -8,7 +8,7 @@ import type {
 	TokenLogprob,
 	ToolCallPart,
 } from "../../../ports/canonical.ts";
-import type { Json, Naming, Warn } from "../../../ports/translator.ts";
+import type { Json, Naming, Warn, Warning } from "../../../ports/translator.ts";
 import { finishName } from "./finish.ts";
 import { dataUrl } from "./media.ts";
 import { detailOf, markedCall, ownData } from "./reasoning.ts";
@@ -71,13 +71,7 @@ function writeChoice(
 				for (const citation of part.citations ?? []) {
 					const annotation = annotationOf(citation, before);
 					if (annotation) annotations.push(annotation);
-					else
-						warn({
-							kind: "dropped",
-							field: "citations",
-							message:
-								"This protocol cites pages only: what is cited of a document is not told.",
-						});
+					else warn(lost.citation);
 				}
 				text = (text ?? "") + part.text;
 				break;
@@ -92,23 +86,13 @@ function writeChoice(
 				calls.push(part);
 				break;
 			case "server-tool":
-				warn({
-					kind: "dropped",
-					field: "server-tool",
-					message:
-						"What the vendor's own tools did is not told: this protocol cannot.",
-				});
+				warn(lost.serverTool);
 				break;
 			default: {
 				const shown = mediaOf(part);
 				if (shown?.image) images.push(shown.image);
 				else if (shown?.audio) message.audio = shown.audio;
-				else
-					warn({
-						kind: "dropped",
-						field: part.type,
-						message: "This protocol has no such media in answers.",
-					});
+				else warn(lost.media(part.type));
 			}
 		}
 	}
@@ -124,12 +108,7 @@ function writeChoice(
 	const [first, ...others] = calls;
 	if (legacy && first) {
 		message.function_call = { name: first.name, arguments: first.arguments };
-		if (others.length > 0)
-			warn({
-				kind: "dropped",
-				field: "tool-call",
-				message: "An answer in the form before tools holds one call.",
-			});
+		if (others.length > 0) warn(lost.calls);
 	} else if (calls.length > 0) message.tool_calls = calls.map(callOf);
 	return {
 		index,
@@ -138,6 +117,37 @@ function writeChoice(
 		finish_reason: finishName(finish, refusal !== undefined, legacy),
 	};
 }
+
+/** What of answers this protocol cannot say. */
+export const lost: {
+	readonly citation: Warning;
+	readonly serverTool: Warning;
+	readonly calls: Warning;
+	media(type: string): Warning;
+} = {
+	citation: {
+		kind: "dropped",
+		field: "citations",
+		message:
+			"This protocol cites pages only: what is cited of a document is not told.",
+	},
+	serverTool: {
+		kind: "dropped",
+		field: "server-tool",
+		message:
+			"What the vendor's own tools did is not told: this protocol cannot.",
+	},
+	calls: {
+		kind: "dropped",
+		field: "tool-call",
+		message: "An answer in the form before tools holds one call.",
+	},
+	media: (type) => ({
+		kind: "dropped",
+		field: type,
+		message: "This protocol has no such media in answers.",
+	}),
+};
 
 function thoughtsOf(thoughts: readonly ReasoningPart[]): Json {
 	const text = thoughts.map((each) => each.text).join("");

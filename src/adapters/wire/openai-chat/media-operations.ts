@@ -7,9 +7,10 @@ import type {
 	WireOperation,
 	WireRequest,
 } from "../../../ports/wire-protocol.ts";
-import { spliced } from "../json-members.ts";
+import { Spliced } from "../json-members.ts";
 import { isEventStream } from "../openai-family.ts";
 import { type RequestBody, setMember } from "../request-body.ts";
+import { SplicedRequest } from "../spliced-request.ts";
 import { type Form, partOf } from "./form-data.ts";
 import { imageReading, readImageEdit, readImageGeneration } from "./images.ts";
 import {
@@ -82,15 +83,12 @@ export function forwardMedia(
 				text: model,
 			}
 		: setMember(body, "model", JSON.stringify(model));
-	const sent = spliced(body.bytes, model === request.model ? [] : [edit]);
-	return {
-		get body() {
-			return sent.body;
-		},
-		pieces: sent.pieces,
-		...(isForm && { headers: { "content-type": body.contentType } }),
-		usageAsked: false,
-	};
+	return new SplicedRequest(
+		new Spliced(body.bytes, model === request.model ? [] : [edit]),
+		false,
+		undefined,
+		isForm ? { "content-type": body.contentType } : undefined,
+	);
 }
 
 export function meterMedia(

@@ -9,6 +9,8 @@ import type { Json, Warn, WrittenRequest } from "../../../ports/translator.ts";
 import type { Quirks } from "../../../ports/vendor.ts";
 import type { ForwardChange } from "../../../ports/wire-protocol.ts";
 import { outcomeOf, present, unsupported } from "../canonical/fields.ts";
+import { searchIsSpare, warnOfSearch } from "../canonical/offered-search.ts";
+import { shortName } from "../canonical/short-name.ts";
 import { mark, type Writing, writeMessages } from "./messages-out.ts";
 
 /**
@@ -56,9 +58,9 @@ export function writeRequest(
 			...writeReasoning(request, efforts, writing),
 			verbosity: request.verbosity,
 			service_tier: writeTier(request, warn),
-			user: request.user,
+			user: shortName(request.user, "user", warn),
 			metadata: taken(request.metadata, "metadata", "metadata", writing),
-			prompt_cache_key: request.cacheKey,
+			prompt_cache_key: shortName(request.cacheKey, "cacheKey", warn),
 			...mark(request.cache, writing),
 			modalities: request.modalities,
 			audio: request.voice && {
@@ -177,9 +179,10 @@ function writeOutput(output: OutputForm, { noSchemas }: Quirks): Json {
 }
 
 function writeTools(
-	{ tools = [], toolChoice }: CanonicalRequest,
+	request: CanonicalRequest,
 	writing: Writing,
 ): { readonly tools: Json; readonly search: Json | undefined } {
+	const { tools = [], toolChoice } = request;
 	const written: Json[] = [];
 	let search: Json | undefined;
 	// A vendor that cannot be told which tools are allowed is told of no others.
@@ -191,7 +194,9 @@ function writeTools(
 		const field = `tools.${index}`;
 		switch (tool.type) {
 			case "web-search":
-				search = writeSearch(tool, field, writing);
+				if (writing.lacks("web_search_options") && searchIsSpare(request))
+					warnOfSearch(field, writing.warn);
+				else search = writeSearch(tool, field, writing);
 				break;
 			case "server":
 				unsupported(

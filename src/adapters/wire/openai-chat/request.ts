@@ -7,10 +7,10 @@ import type {
 import {
 	type Edit,
 	parseValue,
+	Spliced,
 	scanMembers,
 	skipSpace,
 	splice,
-	spliced,
 } from "../json-members.ts";
 import {
 	invalid,
@@ -28,6 +28,7 @@ import {
 	setMember,
 	vendorTools,
 } from "../request-body.ts";
+import { SplicedRequest } from "../spliced-request.ts";
 
 const chatMembers: ReadonlySet<string> = new Set([
 	"model",
@@ -135,15 +136,11 @@ export function forward(
 	const asking =
 		request.stream && !quirks.noStreamOptions ? askForUsage(body) : undefined;
 	if (asking) edits.push(asking);
-	const sent = spliced(body.bytes, edits);
-	return {
-		get body() {
-			return sent.body;
-		},
-		pieces: sent.pieces,
-		usageAsked: asking !== undefined,
-		outputLimit: outputLimit ?? request.outputLimit,
-	};
+	return new SplicedRequest(
+		new Spliced(body.bytes, edits),
+		asking !== undefined,
+		outputLimit ?? request.outputLimit,
+	);
 }
 
 /**

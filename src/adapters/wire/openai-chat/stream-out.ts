@@ -5,9 +5,20 @@ import type {
 	CanonicalRequest,
 	Opaque,
 } from "../../../ports/canonical.ts";
-import type { AnswerWriter, Json, Naming } from "../../../ports/translator.ts";
+import type {
+	AnswerWriter,
+	Json,
+	Naming,
+	Warn,
+} from "../../../ports/translator.ts";
 import { bytesOf, sse } from "../canonical/sse.ts";
-import { annotationOf, headOf, logprobsOf, mediaOf } from "./answer-out.ts";
+import {
+	annotationOf,
+	headOf,
+	logprobsOf,
+	lost,
+	mediaOf,
+} from "./answer-out.ts";
 import { finishName } from "./finish.ts";
 import { detailOf, markedCall } from "./reasoning.ts";
 import { isLegacy } from "./request-in.ts";
@@ -17,6 +28,8 @@ import { usageReport } from "./usage-out.ts";
 export function openWriter(
 	request: CanonicalRequest,
 	naming: Naming,
+	_asked?: unknown,
+	warn: Warn = () => {},
 ): AnswerWriter {
 	const legacy = isLegacy(request);
 	// Whoever asked for usage gets it as null on every chunk before the last.
@@ -46,7 +59,11 @@ export function openWriter(
 	function choiceAt(choice: number): ChoiceWriter {
 		let found = choices.get(choice);
 		if (!found) {
-			found = choiceWriter((delta, more) => chunk(choice, delta, more), legacy);
+			found = choiceWriter(
+				(delta, more) => chunk(choice, delta, more),
+				legacy,
+				warn,
+			);
 			choices.set(choice, found);
 			chunk(choice, { role: "assistant", content: "", refusal: null });
 		}
@@ -114,6 +131,7 @@ interface Part {
 function choiceWriter(
 	say: (delta: Json, more?: Json) => void,
 	legacy: boolean,
+	warn: Warn,
 ): ChoiceWriter {
 	const parts = new Map<number, Part>();
 	let length = 0;
@@ -143,6 +161,7 @@ function choiceWriter(
 				openCall(value, number);
 				break;
 			case "server-tool":
+				warn(lost.serverTool);
 				break;
 			default:
 				show(value);
@@ -155,6 +174,7 @@ function choiceWriter(
 		const shown = mediaOf(value);
 		if (shown?.image) say({ images: [shown.image] });
 		else if (shown?.audio) say({ audio: shown.audio });
+		else warn(lost.media(value.type));
 	}
 
 	function openCall(
@@ -165,6 +185,7 @@ function choiceWriter(
 		const text = value.arguments;
 		if (legacy) {
 			if (index === 0) say({ function_call: { name, arguments: text } });
+			else warn(lost.calls);
 		} else if (custom)
 			say({
 				tool_calls: [
@@ -225,7 +246,12 @@ function choiceWriter(
 		if (value.type === "tool-call") {
 			const marked = markedCall(opaque);
 			if (!legacy && Object.keys(marked).length > 0)
-				say({ tool_calls: [{ index: number, ...marked }] });
+				// Some clients read no piece of a call that says nothing of its function.
+				say({
+					tool_calls: [
+						{ index: number, function: { arguments: "" }, ...marked },
+					],
+				});
 			return;
 		}
 		if (value.type !== "reasoning") return;
@@ -239,6 +265,7 @@ function choiceWriter(
 	): void {
 		const annotation = annotationOf(citation, before);
 		if (annotation) say({ annotations: [annotation] });
+		else warn(lost.citation);
 	}
 
 	return {

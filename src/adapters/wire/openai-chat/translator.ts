@@ -28,6 +28,7 @@ export const openaiChatTranslator: Translator = {
 		cache: "cache_control",
 		voice: "audio",
 	},
+	takesText: ({ lacks }) => !lacks?.includes("custom"),
 	readRequest,
 	writeRequest,
 	readAnswer,

@@ -8,7 +8,7 @@ import type {
 } from "../../../ports/canonical.ts";
 import type { Json, Naming, Warn } from "../../../ports/translator.ts";
 import { annotationOf, writtenLogprobs } from "./citations.ts";
-import { type NativeTool, nativeCall, nativesAmong } from "./native-tools.ts";
+import { type ClientTools, clientTools, nativeCall } from "./native-tools.ts";
 import {
 	carrierOf,
 	foreignOpaque,
@@ -59,20 +59,24 @@ function withRefusal(
 	return [...parts, { type: "refusal", text: refusalText }];
 }
 
-function warnOfPart(part: AnswerPart, place: number, warn: Warn): void {
+export function warnOfPart(part: AnswerPart, place: number, warn: Warn): void {
 	const field = `choices.0.parts.${place}`;
 	if (part.type === "text" && part.citations?.some(({ quote }) => quote))
-		warn({
-			kind: "dropped",
-			field: `${field}.citations`,
-			message: "Words that the answer cites are not said again.",
-		});
+		warnOfQuotes(place, warn);
 	if (isLost(part))
 		warn({
 			kind: "dropped",
 			field,
 			message: "The answer has a part that this protocol cannot say.",
 		});
+}
+
+export function warnOfQuotes(place: number, warn: Warn): void {
+	warn({
+		kind: "dropped",
+		field: `choices.0.parts.${place}.citations`,
+		message: "Words that the answer cites are not said again.",
+	});
 }
 
 /**
@@ -112,7 +116,7 @@ function writeOutput(
 	{ tools }: CanonicalRequest,
 	{ call }: Naming,
 ): Json[] {
-	const natives = nativesAmong(tools);
+	const declared = clientTools(tools);
 	const output: Json[] = [];
 	let content: Json[] | undefined;
 	let phase: unknown;
@@ -134,7 +138,7 @@ function writeOutput(
 		carried = foreignOpaque(part);
 		if (part.type !== "text" && part.type !== "refusal") {
 			content = undefined;
-			output.push(itemOf(part, natives, itemId(part, call, output.length)));
+			output.push(itemOf(part, declared, itemId(part, call, output.length)));
 			continue;
 		}
 		const own = phaseOf(part);
@@ -204,7 +208,7 @@ export function itemId(part: ItemPart, call: string, number: number): string {
 /** The finished item of a part that is no content of a message; `fixed` when its id has been told. */
 export function itemOf(
 	part: ItemPart,
-	natives: ReadonlyMap<string, NativeTool>,
+	tools: ClientTools,
 	id: string,
 	fixed: boolean = false,
 ): Json {
@@ -220,14 +224,16 @@ export function itemOf(
 			};
 		}
 		case "tool-call": {
-			const native = natives.get(part.name);
+			const native = tools.natives.get(part.name);
+			const place = tools.places.get(part.name);
 			return (
 				(native && !part.custom && nativeCall(native, part, id)) || {
 					id,
 					type: part.custom ? "custom_tool_call" : "function_call",
 					status: "completed",
 					call_id: part.id,
-					name: part.name,
+					name: place?.name ?? part.name,
+					...(place && { namespace: place.namespace }),
 					[part.custom ? "input" : "arguments"]: part.arguments,
 					...ownData(part.opaque),
 				}

@@ -4,10 +4,12 @@ import type {
 	Message,
 	TextPart,
 	Tool,
+	ToolCallPart,
 	ToolResultPart,
 } from "../../../ports/canonical.ts";
 import { type Fields, present, refuseField } from "../canonical/fields.ts";
 import { readInputPart } from "./media.ts";
+import { nameWithin } from "./namespaces.ts";
 import { nativeTools } from "./native-tools.ts";
 import { attach, carriedBy, own } from "./opaque.ts";
 import {
@@ -170,11 +172,14 @@ function readCall(item: Fields, type: string): AnswerPart {
 		item.need("name", item.text("name"));
 		const text = type === "custom_tool_call" ? "input" : "arguments";
 		item.need(text, item.text(text));
-		item.text("namespace");
 	}
+	const namespace = item.text("namespace");
 	item.pass("id", "status", "caller", "async", "environment", "created_by");
 	item.done();
-	return callPart(item.record) as AnswerPart;
+	const call = callPart(item.record) as ToolCallPart;
+	if (namespace === undefined) return call;
+	const { opaque: _, ...rest } = call;
+	return { ...rest, name: nameWithin(namespace, call.name) };
 }
 
 function readResult(item: Fields, type: string): ToolResultPart {

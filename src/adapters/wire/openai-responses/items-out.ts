@@ -195,7 +195,9 @@ function answerItem(
 		};
 	}
 	if (part.type === "server-tool")
-		return own ?? dropPart(field, "What a tool of another vendor did", warn);
+		return own && saysWhatWasDone(own)
+			? own
+			: dropPart(field, "What a tool of another vendor did", warn);
 	if (part.type === "image" && part.source.type === "base64") {
 		const { mediaType, data } = part.source;
 		return {
@@ -207,6 +209,14 @@ function answerItem(
 		};
 	}
 	return unsupported(field, `is ${part.type} in an answer of the model`);
+}
+
+/**
+ * Whether an item says what a tool did. The mark may have come through a client, who could have put
+ * another in its place: tools that nobody priced, or what the vendor keeps of another's.
+ */
+function saysWhatWasDone({ type }: Json): boolean {
+	return typeof type === "string" && /^mcp_|_(?:call|output)$/.test(type);
 }
 
 function dropPart(field: string, what: string, warn: Warn): undefined {

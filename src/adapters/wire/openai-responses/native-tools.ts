@@ -1,6 +1,7 @@
 import type { Tool, ToolCallPart } from "../../../ports/canonical.ts";
 import type { Json } from "../../../ports/translator.ts";
 import { isRecord } from "../canonical/fields.ts";
+import { type Place, placesOf } from "./namespaces.ts";
 
 /**
  * Tools that the protocol knows by a type of their own and the client runs itself. For vendors of
@@ -94,17 +95,22 @@ export function nativeFunction(tool: Json): Tool | undefined {
 	return { type: "function", name, description, schema };
 }
 
-/** The tools among these that the client declared by their type. */
-export function nativesAmong(
-	tools: readonly Tool[] | undefined,
-): ReadonlyMap<string, NativeTool> {
-	const found = new Map<string, NativeTool>();
+/** How a client has the tools that it declared otherwise than as functions of its own. */
+export interface ClientTools {
+	/** Declared by their type. */
+	readonly natives: ReadonlyMap<string, NativeTool>;
+	/** Declared in a namespace. */
+	readonly places: ReadonlyMap<string, Place>;
+}
+
+export function clientTools(tools: readonly Tool[] | undefined): ClientTools {
+	const natives = new Map<string, NativeTool>();
 	for (const tool of tools ?? []) {
 		if (tool.type !== "function") continue;
 		const native = nativeTools.find(({ schema }) => schema === tool.schema);
-		if (native) found.set(native.name, native);
+		if (native) natives.set(native.name, native);
 	}
-	return found;
+	return { natives, places: placesOf(tools) };
 }
 
 /** A call's item; undefined when its arguments are no object. */

@@ -1,5 +1,5 @@
 import type { Json } from "../../../ports/translator.ts";
-import { isRecord, textOf } from "../canonical/fields.ts";
+import { isRecord, present, textOf } from "../canonical/fields.ts";
 import { isSealed, unseal } from "../canonical/seal.ts";
 import { type RequestBody, readMember } from "../request-body.ts";
 import { carriedBy, isOurs, ownData } from "./opaque.ts";
@@ -28,7 +28,11 @@ function vendorsItem(item: Json): Json | undefined {
 	const encrypted = textOf(item.encrypted_content);
 	if (encrypted !== undefined && isSealed(encrypted)) {
 		const data = ownData(unseal(encrypted));
-		return data && !carriedBy(item) ? { ...item, ...data } : undefined;
+		if (!data || carriedBy(item)) return undefined;
+		// A seal proves nothing: were more of it taken, the item could become any other, which nobody priced.
+		const { encrypted_content: _, ...rest } = item;
+		const { id = item.id, encrypted_content } = data;
+		return present({ ...rest, id, encrypted_content });
 	}
 	if (!isOurs(item.id)) return item;
 	const { id: _, ...rest } = item;

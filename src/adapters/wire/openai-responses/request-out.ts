@@ -6,6 +6,7 @@ import type {
 import type { Json, Warn, WrittenRequest } from "../../../ports/translator.ts";
 import type { ForwardChange } from "../../../ports/wire-protocol.ts";
 import { present, unsupported } from "../canonical/fields.ts";
+import { shortName } from "../canonical/short-name.ts";
 import { writeItems } from "./items-out.ts";
 import { ownData } from "./opaque.ts";
 import {
@@ -42,9 +43,9 @@ export function writeRequest(
 		top_logprobs: request.logprobs?.alternatives,
 		reasoning: request.reasoning && writeReasoning(request.reasoning, warn),
 		service_tier: tierJson(request.serviceTier, warn),
-		safety_identifier: request.user,
+		safety_identifier: shortName(request.user, "user", warn),
 		metadata: request.metadata,
-		prompt_cache_key: request.cacheKey,
+		prompt_cache_key: shortName(request.cacheKey, "cacheKey", warn),
 		include: include.length > 0 ? include : undefined,
 		store: false,
 		stream: request.stream || undefined,

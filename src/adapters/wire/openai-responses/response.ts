@@ -1,7 +1,7 @@
 import type { CanonicalRequest, Finish } from "../../../ports/canonical.ts";
 import type { Json, Naming } from "../../../ports/translator.ts";
 import { textJson } from "./request-out.ts";
-import { toolChoiceJson, toolJson } from "./tools.ts";
+import { toolChoiceJson, toolsJson } from "./tools.ts";
 
 /** How an answer ended, as a response says it. */
 export interface Ending {
@@ -83,7 +83,7 @@ export function askedMembers(request: CanonicalRequest, naming: Naming): Json {
 		temperature: request.temperature ?? null,
 		text: { format: { type: "text" }, ...textJson(request) },
 		tool_choice: toolChoiceJson(request),
-		tools: (request.tools ?? []).map(toolJson),
+		tools: toolsJson(request.tools ?? []),
 		top_logprobs: request.logprobs?.alternatives ?? 0,
 		top_p: request.topP ?? null,
 		truncation: "disabled",

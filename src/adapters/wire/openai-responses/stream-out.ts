@@ -10,7 +10,12 @@ import type {
 	TokenLogprob,
 } from "../../../ports/canonical.ts";
 import type { Usage } from "../../../ports/price-book.ts";
-import type { AnswerWriter, Json, Naming } from "../../../ports/translator.ts";
+import type {
+	AnswerWriter,
+	Json,
+	Naming,
+	Warn,
+} from "../../../ports/translator.ts";
 import { sequenced } from "../canonical/sequence.ts";
 import { bytesOf, sse } from "../canonical/sse.ts";
 import {
@@ -23,10 +28,12 @@ import {
 	phaseOf,
 	refusalText,
 	searchItem,
+	warnOfPart,
+	warnOfQuotes,
 } from "./answer-out.ts";
 import { annotationOf, writtenLogprobs } from "./citations.ts";
 import { failureFrames } from "./failure.ts";
-import { nativesAmong } from "./native-tools.ts";
+import { clientTools } from "./native-tools.ts";
 import { carrierOf, foreignOpaque, ourId, ownData } from "./opaque.ts";
 import { askedMembers, type Ending, endingOf } from "./response.ts";
 import { writtenToolUsage, writtenUsage } from "./usage-out.ts";
@@ -61,9 +68,11 @@ interface Message {
 export function openWriter(
 	request: CanonicalRequest,
 	naming: Naming,
+	_asked?: unknown,
+	warn: Warn = () => {},
 ): AnswerWriter {
 	const sequence = sequenced();
-	const natives = nativesAmong(request.tools);
+	const tools = clientTools(request.tools);
 	const output: Json[] = [];
 	let frames: string[] = [];
 	let number = 0;
@@ -180,10 +189,10 @@ export function openWriter(
 			item = { id: at.id, type: "reasoning", summary: [] };
 		else if (
 			value.type === "tool-call" &&
-			(value.custom || !natives.has(value.name))
+			(value.custom || !tools.natives.has(value.name))
 		)
 			item = {
-				...itemOf({ ...value, arguments: "" }, natives, at.id),
+				...itemOf({ ...value, arguments: "" }, tools, at.id),
 				status: "in_progress",
 			};
 		else if (value.type === "server-tool" && value.tool === "web-search")
@@ -335,7 +344,7 @@ export function openWriter(
 			const { opaque: _, ...bare } = value;
 			const item = itemOf(
 				{ ...bare, text, ...(at.opaque && { opaque: at.opaque }) },
-				natives,
+				tools,
 				at.id,
 				true,
 			);
@@ -343,7 +352,7 @@ export function openWriter(
 		} else if (value.type === "tool-call") {
 			const item = itemOf(
 				{ ...value, arguments: text, ...(at.opaque && { opaque: at.opaque }) },
-				natives,
+				tools,
 				at.id,
 			);
 			if (value.custom)
@@ -351,13 +360,13 @@ export function openWriter(
 			else if (at.begun)
 				say("response.function_call_arguments.done", {
 					...place,
-					name: value.name,
+					name: item.name,
 					arguments: text,
 				});
 			else addWhole(at.index, item);
 			done(at.index, item);
 		} else if (value.type === "server-tool" && value.tool === "web-search") {
-			const item = itemOf(value, natives, at.id);
+			const item = itemOf(value, tools, at.id);
 			const search = { ...item, id: searching(value, at.id).id };
 			say("response.web_search_call.completed", {
 				output_index: at.index,
@@ -365,7 +374,7 @@ export function openWriter(
 			});
 			done(at.index, search);
 		} else {
-			const item = itemOf(value, natives, at.id);
+			const item = itemOf(value, tools, at.id);
 			addWhole(at.index, item);
 			done(at.index, item);
 		}
@@ -406,6 +415,7 @@ export function openWriter(
 				start(event);
 				return;
 			case "open":
+				warnOfPart(event.value, event.part, warn);
 				open(asShown(event.value, request));
 				return;
 			case "delta":
@@ -415,6 +425,7 @@ export function openWriter(
 				if (telling) telling.opaque = event.opaque;
 				return;
 			case "citation":
+				if (event.citation.quote) warnOfQuotes(event.part, warn);
 				if (telling) cite(telling, event.citation);
 				return;
 			case "logprobs":

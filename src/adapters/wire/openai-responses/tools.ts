@@ -11,6 +11,7 @@ import {
 	unsupported,
 } from "../canonical/fields.ts";
 import { toStrictSchema } from "../canonical/schema-dialect.ts";
+import { grouped, readNamespace } from "./namespaces.ts";
 import { nativeFunction, nativeTools } from "./native-tools.ts";
 import { own, ownData, protocol } from "./opaque.ts";
 
@@ -18,8 +19,9 @@ type WebSearch = Extract<Tool, { type: "web-search" }>;
 
 /** Tools of a client: those that run at the vendor, but for web search, only its own protocol can say. */
 export function readTools(tools: readonly Fields[]): Tool[] {
-	return tools.map((tool) => {
+	return tools.flatMap((tool) => {
 		const type = tool.need("type", tool.text("type"));
+		if (type === "namespace") return readNamespace(tool, readTools);
 		if (type === "function") return readFunction(tool);
 		if (type === "custom") return readCustom(tool);
 		if (type.startsWith("web_search")) return readWebSearch(tool, type);
@@ -142,7 +144,7 @@ function nameOf(tool: Fields, type: string): string {
 
 /** The tools for a vendor. `field` warnings and refusals name tools by their place in the canonical request. */
 export function writeTools(tools: readonly Tool[], warn: Warn): Json[] {
-	return tools.map((tool, index) => {
+	const written = tools.map((tool, index) => {
 		const field = `tools.${index}`;
 		if (tool.type === "function" && tool.cache)
 			warn({
@@ -171,6 +173,7 @@ export function writeTools(tools: readonly Tool[], warn: Warn): Json[] {
 				: tool,
 		);
 	});
+	return grouped(tools, written);
 }
 
 /** A schema that has to hold, as the vendor takes such; where it cannot, the model is only shown it. */
@@ -205,7 +208,12 @@ function limitsAll(tools: readonly Tool[]): boolean {
 	);
 }
 
-export function toolJson(tool: Tool): Json {
+/** The tools as a client had them. */
+export function toolsJson(tools: readonly Tool[]): Json[] {
+	return grouped(tools, tools.map(toolJson));
+}
+
+function toolJson(tool: Tool): Json {
 	switch (tool.type) {
 		case "function": {
 			const native = nativeTools.find(({ schema }) => schema === tool.schema);

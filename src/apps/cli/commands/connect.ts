@@ -157,7 +157,8 @@ export async function connect(
 		session.note(
 			`\n${session.errorStyle.dim(shownText(harness, connection, planned, options))}`,
 		);
-		if (trial && !trial.works) session.note(trialText(session, trial));
+		if (trial && !trial.works)
+			session.note(trialText(session, trial, connection.url));
 	}
 	for (const note of notes)
 		session.note(`${session.errorStyle.yellow("note:")} ${note}`);
@@ -265,19 +266,32 @@ async function list(session: Session): Promise<number> {
 					trial.works && missing.length === 0
 						? style.green("works")
 						: style.red("does not work");
+				const moved =
+					running !== undefined &&
+					connection.asked.url === undefined &&
+					running.url !== connection.url;
 				const lines: [string, string][] = [
 					["address", connection.url],
 					...connection.files.map(({ path }): [string, string] => [
 						"file",
 						shortened(session, path),
 					]),
-					["tried", trialText(session, trial)],
+					[
+						"tried",
+						trialText(session, trial, moved ? undefined : connection.url),
+					],
 					...missing.map(({ file, path }): [string, string] => [
 						"changed",
 						`${path} in ${shortened(session, file)} is not as it was set`,
 					]),
 				];
-				if (missing.length > 0)
+				if (moved)
+					lines.push(["moved", `the gateway is at ${running.url} now`]);
+				if (
+					moved ||
+					missing.length > 0 ||
+					(!trial.works && /^key\//.test(trial.code))
+				)
 					lines.push([
 						"mend",
 						`dos connect ${connection.tool}${connection.project === undefined ? "" : " --project"}`,
@@ -438,12 +452,17 @@ function connectedText(
 				],
 				["key", `a key of its own, paid by account ${connection.account}`],
 				...(trial
-					? [["tried", trialText(session, trial)] as [string, string]]
+					? [
+							["tried", trialText(session, trial, connection.url)] as [
+								string,
+								string,
+							],
+						]
 					: []),
 			]),
 		),
 		"",
-		`Start ${harness.name} anew to use it. To undo: dos disconnect ${harness.id}${project === undefined ? "" : " --project"}`,
+		`It takes effect when the tool starts anew. To undo: dos disconnect ${harness.id}${project === undefined ? "" : " --project"}`,
 	].join("\n");
 }
 
@@ -462,17 +481,27 @@ function shownText(
 	return `The key ${key.id} is ${harness.name}'s own, paid by account ${account}. ${undo}`;
 }
 
-function trialText({ style }: Session, trial: Trial): string {
+/** `url`: where it was tried, if starting the gateway there could help. */
+function trialText(
+	{ style }: Session,
+	trial: Trial,
+	url: string | undefined,
+): string {
 	if (trial.works)
 		return style.green(
 			`${trial.substrate} answered in ${trial.milliseconds} ms`,
 		);
 	const advice = /^model\//.test(trial.code)
 		? " Choose another: --model (dos models lists them)."
-		: trial.code === "server/unreachable"
+		: trial.code === "server/unreachable" && url !== undefined && staysHere(url)
 			? " Start the gateway: dos start"
 			: "";
 	return `${style.red("failed:")} ${trial.message} ${style.dim(`(${trial.code})`)}${advice}`;
+}
+
+/** Whether what is sent to an address does not leave this machine. */
+function staysHere(url: string): boolean {
+	return /^(?:localhost|127\.[\d.]+|\[::1\])$/.test(new URL(url).hostname);
 }
 
 function restoredText(session: Session, { path, how, kept }: Restored): string {
@@ -497,10 +526,7 @@ function warnings(
 ): readonly string[] {
 	const found: string[] = [];
 	const { protocol, hostname } = new URL(url);
-	if (
-		protocol === "http:" &&
-		!/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname)
-	)
+	if (protocol === "http:" && !staysHere(url))
 		found.push(
 			`The key and all that is said travel readable to ${hostname}: use https.`,
 		);

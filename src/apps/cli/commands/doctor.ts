@@ -11,7 +11,7 @@ import { assertSafeToListen, type Config } from "../../config.ts";
 import { othersMayRead } from "../../home.ts";
 import { type Ledger, withLedger } from "../../ledger.ts";
 import { storeAddress } from "../../store.ts";
-import { instanceName, mayLive } from "../../studio/instance.ts";
+import { instancePrefix, openInstance } from "../../studio/instance.ts";
 import { amountText, counted, timeText } from "../amounts.ts";
 import { exitCodes, explain } from "../errors.ts";
 import { findServer, isOurs, urlOf } from "../server.ts";
@@ -85,6 +85,7 @@ export async function doctor(session: Session): Promise<number> {
 				await look("clock", () => clock(ledger));
 				await look("account", () => account(ledger, known?.account ?? "main"));
 				await look("holds", () => holds(ledger));
+				if (remote) await look("replicas", () => replicas(ledger));
 				await look("uncollected", () => uncollected(ledger, session));
 				await look("checkpoint", () => checkpoint(ledger));
 				const { store, head } = ledger;
@@ -282,11 +283,54 @@ function account({ head, clock }: Ledger, id: string): Finding {
 		: warn(`${id} has no key that works`, "dos key create --name laptop");
 }
 
-function holds({ head, clock, chance }: Ledger): readonly Finding[] {
-	const self = instanceName(chance);
+/** Who serves this log now, and how far each has seen it. */
+async function replicas({ store, head }: Ledger): Promise<readonly Finding[]> {
+	const all = await store.leases().list(instancePrefix);
+	const living = all.filter(({ left }) => left > 0);
+	const silent = all.length - living.length;
+	const furthest = Math.max(
+		0,
+		...living.map(({ note }) => head.position() - positionIn(note)),
+	);
+	return [
+		ok(
+			living.length === 0
+				? "no server runs on this log"
+				: `${counted(living.length, "server")} on this log; when last heard of, none was more than ${counted(furthest, "event")} behind`,
+		),
+		...(silent > 0
+			? [
+					warn(
+						`${counted(silent, "server")} on this log went silent; what it held is given back by another`,
+					),
+				]
+			: []),
+	];
+}
+
+function positionIn(note: string): number {
+	try {
+		return Number((JSON.parse(note) as { position?: unknown }).position) || 0;
+	} catch {
+		return 0;
+	}
+}
+
+async function holds({
+	head,
+	clock,
+	chance,
+	store,
+}: Ledger): Promise<readonly Finding[]> {
 	const open = [...head.state("credits").holds.values()];
 	if (open.length === 0) return [ok("no call is in flight")];
-	const orphans = open.filter(({ holder }) => !mayLive(holder, self));
+	const gone = await openInstance({
+		leases: store.leases(),
+		chance,
+		oneMachine: store.kind === "sqlite",
+		report: () => {},
+	}).gone(open.map(({ holder }) => holder));
+	const orphans = open.filter(({ holder }) => gone.has(holder));
 	const overdue = open.filter(({ expires }) => expires <= clock.now());
 	const sum = open.reduce((total, { amount }) => total + amount, 0);
 	const found = [

@@ -1,6 +1,5 @@
 import { mkdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
-import { isPostgresAddress } from "../../../adapters/postgres/address.ts";
 import { copyLog, signerKey } from "../../../contexts/log/index.ts";
 import { Fault, refuse } from "../../../kernel/outcome.ts";
 import {
@@ -11,6 +10,7 @@ import {
 import type { Environment } from "../../home.ts";
 import { withLogAsItIs } from "../../ledger.ts";
 import {
+	isServerAddress,
 	openFileStore,
 	openServerStore,
 	type Store,
@@ -18,6 +18,7 @@ import {
 } from "../../store.ts";
 import { counted } from "../amounts.ts";
 import { exitCodes, orRefused, usage } from "../errors.ts";
+import { findServer } from "../server.ts";
 import type { Session } from "../session.ts";
 import { harmless } from "../style.ts";
 import { trustedKeys } from "../trust.ts";
@@ -29,7 +30,7 @@ interface MigrateOptions {
 
 /**
  * Copies the home's log to another storage and proves that it is the same there. The source stays as it is, and
- * so do the owner's settings. Exit code 1 when the copy does not verify, or the source is still written to.
+ * so do the owner's settings. Exit code 1 when the copy does not verify, or the source is still in use.
  */
 export async function migrate(
 	session: Session,
@@ -79,11 +80,15 @@ export async function migrate(
 				},
 			}).finally(() => progress.end());
 			const { audit, copied, size, root, hash, moved } = result;
-			if (audit.ok && moved > 0) {
+			const server = await findServer(home);
+			if (audit.ok && (moved > 0 || server)) {
+				const who = server
+					? `the server on ${server.url} (process ${server.pid}) still writes to the old place`
+					: `others write to the old place: ${counted(moved, "event")} since`;
 				orRefused(
 					refuse(
-						"migrate/source-moved",
-						`${counted(size, "event")} are copied and verified, but others write to the old place: ${counted(moved, "event")} since. Stop every server and command on it, and run this again: only what is new is copied.`,
+						"migrate/source-in-use",
+						`${counted(size, "event")} are copied and verified, but ${who}. Stop every server and command on it, and run this again: only what is new is copied.`,
 						{ copied, size, moved },
 					),
 				);
@@ -155,7 +160,7 @@ function readTarget(text: string, environment: Environment): Target {
 	const variable = /^env:([A-Za-z_][A-Za-z0-9_]*)$/.exec(text)?.[1];
 	const named = variable === undefined ? text : environment[variable];
 	if (!named) throw usage(`The variable ${variable} is not set.`);
-	if (isPostgresAddress(named)) return { address: named };
+	if (isServerAddress(named)) return { address: named };
 	const path = /^sqlite:(.+)$/.exec(named)?.[1];
 	if (path === undefined)
 		throw usage(

@@ -2,6 +2,7 @@ import { Fault } from "../../../kernel/outcome.ts";
 import { openStudio } from "../../compose.ts";
 import { assertSafeToListen, type Config } from "../../config.ts";
 import { withLedger } from "../../ledger.ts";
+import { storeAddress } from "../../store.ts";
 import { counted } from "../amounts.ts";
 import { exitCodes } from "../errors.ts";
 import { announceServer, findServer, urlOf } from "../server.ts";
@@ -13,6 +14,8 @@ interface StartOptions {
 	readonly host?: string;
 	readonly port?: number;
 	readonly insecure?: boolean;
+	/** One of several on a database. */
+	readonly replica?: boolean;
 }
 
 /** Serves until a signal ends it: the first lets calls under way finish, the second stops at once. */
@@ -32,6 +35,11 @@ export async function start(
 		},
 	};
 	assertSafeToListen(config.listen);
+	if (options.replica && (await storeAddress(home, environment)) === undefined)
+		throw new Fault(
+			"start/replica-needs-database",
+			"A replica shares its log with others, and a file is of one machine. Name a Postgres database: store in config.yaml, or DOS_STORE.",
+		);
 	// Listened for from here on: a signal while starting stops as one later does.
 	const signals = openSignals();
 	try {
@@ -39,7 +47,7 @@ export async function start(
 			home,
 			async (ledger) => {
 				const first: SetUp | undefined =
-					ledger.head.position() === 0
+					!options.replica && ledger.head.position() === 0
 						? await setUp(ledger, {
 								account: config.account,
 								grant: firstGrant,
@@ -82,8 +90,24 @@ export async function start(
 							`${errorStyle.yellow("warning:")} ${vendor.id} has settings and is off: ${whyNot}`,
 						);
 				}
+				if (options.replica && ledger.head.position() === 0)
+					session.note(
+						`${errorStyle.yellow("warning:")} nothing is set up in ${ledger.store.name} yet. Run once: dos init`,
+					);
 				await signals.next();
 				withdraw();
+				if (options.replica) {
+					studio.withdraw();
+					session.note(
+						errorStyle.dim(
+							"Stopping: load balancers are told; calls are still taken for a moment.",
+						),
+					);
+					await Promise.race([
+						pause(config.replica.drainGrace),
+						signals.next(),
+					]);
+				}
 				let said = -1;
 				const drained = studio.drain((calls) => {
 					if (calls > 0 && calls !== said)
@@ -150,6 +174,10 @@ function welcome(
 	}
 	text.push("Stop with Ctrl-C.");
 	return text.join("\n");
+}
+
+function pause(milliseconds: number): Promise<void> {
+	return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** A port that is taken is most often taken by ourselves. */

@@ -1,0 +1,169 @@
+import { describe, expect, test } from "vitest";
+import type { Catalogue, SubstrateFacts } from "../../ports/catalogue.ts";
+import { genaiPriceBook } from "../price-book/genai-prices.ts";
+import { nodeDigest } from "../runtime/digest.ts";
+import { priceIds, vendors } from "../vendors/all.ts";
+import { factCatalogue } from "./catalogue.ts";
+import { noOverlay, readOverlay } from "./overlay.ts";
+import { shippedModels, shippedVendors } from "./shipped.ts";
+
+const prices = await genaiPriceBook({ vendorIds: priceIds });
+const now = Date.parse("2026-11-21");
+
+function open(raw: unknown = {}): Catalogue {
+	const overlay = readOverlay(raw, "2026-11-21");
+	if (!overlay.ok) throw new Error(overlay.error.message);
+	return factCatalogue({
+		vendors,
+		prices,
+		overlay: overlay.value,
+		digest: nodeDigest,
+		now,
+	});
+}
+
+function find(id: string, catalogue: Catalogue = open()): SubstrateFacts {
+	const found = catalogue.current().substrates.find((each) => each.id === id);
+	if (!found) throw new Error(`${id} is not there`);
+	return found;
+}
+
+describe("the shipped catalogue", () => {
+	test("has a row for each of its models, priced by the package", () => {
+		const { substrates } = open().current();
+		expect(substrates.map(({ id }) => id).sort()).toEqual(
+			Object.keys(shippedModels).sort(),
+		);
+		for (const { id, prices: figures, capabilities } of substrates) {
+			expect(figures, id).not.toBe("unknown");
+			expect(capabilities.means, id).not.toBe("unknown");
+			expect(capabilities.context, id).not.toBe("unknown");
+		}
+		for (const vendor of Object.keys(shippedVendors))
+			expect(vendors.map(({ id }) => id)).toContain(vendor);
+	});
+
+	test("has a source and a day for every fact", () => {
+		let facts = 0;
+		const walk = (value: unknown, path: string): void => {
+			if (typeof value !== "object" || value === null) return;
+			if ("value" in value) {
+				facts++;
+				expect(value, path).toMatchObject({
+					source: expect.stringMatching(/^https:\/\/|^genai-prices@/),
+					date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/),
+				});
+				return;
+			}
+			for (const [name, member] of Object.entries(value))
+				walk(member, `${path}.${name}`);
+		};
+		for (const each of open().current().substrates) walk(each, each.id);
+		expect(facts).toBeGreaterThan(100);
+	});
+
+	test("claims no country, law or attestation that nobody sourced", () => {
+		for (const { countries, laws, attestations } of open().current().substrates)
+			expect([countries, laws, attestations]).toEqual([
+				"unknown",
+				"unknown",
+				"unknown",
+			]);
+	});
+
+	test("gives one model over several channels one name", () => {
+		expect(find("groq/openai/gpt-oss-120b").name).toBe(
+			find("cerebras/gpt-oss-120b").name,
+		);
+	});
+});
+
+describe("the owner's word", () => {
+	const said = {
+		vendors: {
+			mistral: { countries: ["FR"], laws: ["FR"], date: "2026-11-01" },
+		},
+		substrates: {
+			"mistral/mistral-medium-3-5": {
+				trainer: "unknown",
+				countries: ["FR", "DE"],
+				source: "contract 7",
+				capabilities: { streaming: true },
+				lifecycle: { goneOn: "2027-01-31" },
+			},
+			"ollama/house-model": { weights: "open", name: "house" },
+			"nobody/model": {},
+		},
+	};
+
+	test("wins over what is shipped, and over its own word on the vendor", () => {
+		const facts = find("mistral/mistral-medium-3-5", open(said));
+		expect(facts.countries).toEqual({
+			value: ["FR", "DE"],
+			source: "contract 7",
+			date: "2026-11-21",
+		});
+		expect(facts.laws).toEqual({
+			value: ["FR"],
+			source: "owner",
+			date: "2026-11-01",
+		});
+		expect(facts.trainer).toBe("unknown");
+		expect(facts.capabilities.streaming).toMatchObject({ value: true });
+		expect(facts.capabilities.tools).toMatchObject({ value: true });
+		expect(facts.lifecycle.goneOn).toMatchObject({ value: "2027-01-31" });
+	});
+
+	test("adds substrates of vendors that there are, on the own machine what is there", () => {
+		const catalogue = open(said);
+		const facts = find("ollama/house-model", catalogue);
+		expect(facts).toMatchObject({
+			vendor: "ollama",
+			model: "house-model",
+			name: "house",
+			channel: { value: "own-machine" },
+			trains: { value: false },
+			countries: "unknown",
+		});
+		expect(() => find("nobody/model", catalogue)).toThrow("not there");
+	});
+
+	test("is a version of its own, and the same words are the same version", () => {
+		expect(open(said).current().version).toBe(open(said).current().version);
+		expect(open(said).current().version).not.toBe(open().current().version);
+		expect(open().current().version).toMatch(/^c-[0-9a-f]{14}$/);
+		const catalogue = open(said);
+		expect(catalogue.at(catalogue.current().version)).toBe(catalogue.current());
+		expect(catalogue.at("c-0")).toBeUndefined();
+	});
+
+	test.each([
+		[{ substrate: {} }, /^catalogue\.substrate: /],
+		[{ substrates: { model: {} } }, /vendor\/model/],
+		[
+			{ vendors: { openai: { countries: ["Germany"] } } },
+			/^catalogue\.vendors\.openai\.countries/,
+		],
+		[{ vendors: { openai: { countries: [] } } }, /countries/],
+		[{ vendors: { openai: { country: ["DE"] } } }, /country/],
+		[{ vendors: { openai: { trains: "no" } } }, /trains/],
+		[{ vendors: { openai: { date: "2026-02-31" } } }, /no day of the calendar/],
+		[{ vendors: { openai: { retentionDays: -1 } } }, /retentionDays/],
+		[[], /^catalogue: is a list/],
+		[{ substrates: [] }, /^catalogue\.substrates: is a list/],
+	])("%j is told what is wrong", (raw, message) => {
+		const read = readOverlay(raw, "2026-11-21");
+		expect(read).toMatchObject({
+			ok: false,
+			error: { code: "config/invalid" },
+		});
+		expect(!read.ok && read.error.message).toMatch(message);
+	});
+
+	test("that says nothing changes nothing", () => {
+		expect(readOverlay(undefined, "2026-11-21")).toEqual({
+			ok: true,
+			value: noOverlay,
+		});
+	});
+});

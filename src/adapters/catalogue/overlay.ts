@@ -1,0 +1,177 @@
+import * as v from "valibot";
+import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
+import type { PartialFacts } from "./shipped.ts";
+
+/** What the owner says of vendors and substrates: wins over everything else that is said of them. */
+export interface CatalogueOverlay {
+	/** Of every substrate of a vendor: where its calls are processed, under which contract. */
+	readonly vendors: Readonly<Record<string, PartialFacts>>;
+	/** Of one, by `vendor/model`; new ones are added. */
+	readonly substrates: Readonly<Record<string, PartialFacts>>;
+}
+
+export const noOverlay: CatalogueOverlay = { vendors: {}, substrates: {} };
+
+/**
+ * Reads the `catalogue:` section: plain values by fact, `unknown` to take one back, and optionally the `source` and
+ * `date` that they all have. Refuses with `config/invalid` and the path of the first mistake.
+ */
+export function readOverlay(
+	raw: unknown,
+	today: string,
+): Outcome<CatalogueOverlay> {
+	const given = (raw ?? {}) as Readonly<Record<string, unknown>>;
+	// To valibot a list is a map with strange keys.
+	for (const [path, each] of [
+		["", given],
+		["vendors", given.vendors],
+		["substrates", given.substrates],
+	] as const) {
+		if (Array.isArray(each))
+			return refuse(
+				"config/invalid",
+				`catalogue${path && `.${path}`}: is a list, and should be a map`,
+				{ path },
+			);
+	}
+	const read = v.safeParse(section, given);
+	if (!read.success) {
+		const [issue] = read.issues;
+		const path = v.getDotPath(issue);
+		return refuse(
+			"config/invalid",
+			`catalogue${path === null ? "" : `.${path}`}: ${issue.message}`,
+			{ path: path ?? "" },
+		);
+	}
+	const facts = (
+		said: Readonly<Record<string, v.InferOutput<typeof row>>>,
+	): Readonly<Record<string, PartialFacts>> =>
+		Object.fromEntries(
+			Object.entries(said).map(([id, each]) => [id, factsOf(each, today)]),
+		);
+	return accept({
+		vendors: facts(read.output.vendors),
+		substrates: facts(read.output.substrates),
+	});
+}
+
+const text = v.pipe(v.string(), v.trim(), v.nonEmpty("is empty"));
+const country = v.pipe(
+	v.string(),
+	v.regex(/^[A-Z]{2}$/, "is no country: two capital letters, as in DE"),
+);
+const day = v.pipe(
+	v.string(),
+	v.isoDate("is no day: write it as 2026-11-21"),
+	v.check((given) => {
+		const at = new Date(`${given}T00:00:00Z`);
+		return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(given);
+	}, "is no day of the calendar"),
+);
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+function said<Schema extends v.GenericSchema>(
+	schema: Schema,
+): v.OptionalSchema<
+	v.UnionSchema<[v.LiteralSchema<"unknown", undefined>, Schema], undefined>,
+	undefined
+> {
+	return v.optional(v.union([v.literal("unknown"), schema]));
+}
+
+const row = v.strictObject({
+	source: v.optional(text, "owner"),
+	date: v.optional(day),
+	name: v.optional(text),
+	tier: said(v.picklist(["flagship", "balanced", "small"])),
+	weights: said(v.picklist(["open", "closed"])),
+	trainer: said(text),
+	bases: said(v.array(v.strictObject({ model: text, trainer: text }))),
+	channel: said(text),
+	countries: said(v.pipe(v.array(country), v.minLength(1, "names none"))),
+	region: said(text),
+	operator: said(text),
+	seat: said(country),
+	laws: said(v.pipe(v.array(country), v.minLength(1, "names none"))),
+	retentionDays: said(count),
+	trains: said(v.boolean()),
+	attestations: said(v.array(text)),
+	capabilities: v.optional(
+		v.strictObject({
+			means: said(
+				v.array(
+					v.picklist([
+						"generate",
+						"embed",
+						"count-tokens",
+						"image",
+						"speech",
+						"transcription",
+					]),
+				),
+			),
+			context: said(count),
+			outputLimit: said(count),
+			inputs: said(
+				v.array(v.picklist(["image", "audio", "document", "video"])),
+			),
+			tools: said(v.boolean()),
+			jsonSchema: said(v.boolean()),
+			reasoning: said(v.boolean()),
+			caching: said(v.boolean()),
+			logprobs: said(v.boolean()),
+			streaming: said(v.boolean()),
+		}),
+		{},
+	),
+	lifecycle: v.optional(
+		v.strictObject({
+			stage: said(v.picklist(["preview", "stable", "deprecated"])),
+			goneOn: said(day),
+		}),
+		{},
+	),
+});
+
+const section = v.strictObject({
+	vendors: v.optional(v.record(text, row), {}),
+	substrates: v.optional(
+		v.record(
+			v.pipe(
+				v.string(),
+				v.regex(/^[^/]+\/.+$/, "is no substrate: write it as vendor/model"),
+			),
+			row,
+		),
+		{},
+	),
+});
+
+function factsOf(
+	{
+		source,
+		date,
+		name,
+		capabilities,
+		lifecycle,
+		...plain
+	}: v.InferOutput<typeof row>,
+	today: string,
+): PartialFacts {
+	const known = (values: object): object =>
+		Object.fromEntries(
+			Object.entries(values)
+				.filter(([, value]) => value !== undefined)
+				.map(([fact, value]) => [
+					fact,
+					value === "unknown" ? value : { value, source, date: date ?? today },
+				]),
+		);
+	return {
+		...known(plain),
+		...(name === undefined ? {} : { name }),
+		capabilities: known(capabilities),
+		lifecycle: known(lifecycle),
+	};
+}

@@ -1,0 +1,129 @@
+import type { Outcome, Refusal } from "../../kernel/outcome.ts";
+import type { Router } from "./decide.ts";
+import { type Decision, gradeOfVerdict } from "./decide.ts";
+import { describeHealth } from "./health.ts";
+import { sayRule } from "./infer.ts";
+import type { StatedNeeds } from "./model.ts";
+import {
+	type Attempt,
+	type DecisionRecord,
+	type Inputs,
+	replay,
+} from "./record.ts";
+
+/** A decision in plain words, a sentence or two each. */
+export function explainDecision(
+	decision: Decision,
+	attempts: readonly Attempt[] = [],
+): readonly string[] {
+	const { at, request, order, catalogue, policy, table, health } = decision;
+	const { stated, inferred, account, key, tags } = request;
+	const who = [
+		`account ${account}`,
+		key && `key ${key}`,
+		tags?.length && `tags ${tags.join(", ")}`,
+	].filter(Boolean);
+	const lines = [
+		`Decided on ${new Date(at).toISOString()} for ${who.join(", ")}, who asked for ${sayAsked(decision)}.`,
+		`Stated: ${sayStated(stated)}.`,
+		`Inferred: ${inferred.callType}, ${inferred.difficulty}, as ${inferred.because.map(sayRule).join(" and ")}; some ${inferred.input} tokens in and ${inferred.output} out${inferred.capabilities.length > 0 ? `; needs ${inferred.capabilities.join(", ")}` : ""}.`,
+		`Under catalogue ${catalogue}, policy ${policy}, table ${table}, health ${health}.`,
+	];
+	const [winner, ...followers] = order;
+	if (winner) {
+		lines.push(
+			`${winner.facts.id} won: ${saySeen(decision, winner.place, winner.cost, winner.quality)}.`,
+		);
+		for (const { facts, place, cost, quality } of followers.slice(0, 7))
+			lines.push(
+				`Then ${facts.id}: ${saySeen(decision, place, cost, quality)}.`,
+			);
+		if (followers.length > 7)
+			lines.push(`And ${followers.length - 7} more, in their order.`);
+	} else lines.push("Nothing was eligible, and nothing was called.");
+	const others = decision.dropped().filter(({ filter }) => filter !== "asked");
+	for (const { substrate, filter, why } of others)
+		lines.push(`${substrate} was dropped by ${filter}: ${why}.`);
+	for (const [number, [place, ending, took]] of attempts.entries()) {
+		const tried = order.find((choice) => choice.place === place);
+		lines.push(
+			`Attempt ${number + 1}: ${tried?.facts.id ?? `number ${place} of the catalogue`}, ${ending} after ${took} ms.`,
+		);
+	}
+	return lines;
+}
+
+/** A record in plain words: decides again under the versions that it names, and says so where that comes to something else. */
+export function explain(
+	record: DecisionRecord,
+	inputs: Inputs,
+	router: Router,
+): Outcome<readonly string[]> {
+	const again = replay(record, inputs, router);
+	if (!again.ok) return again;
+	const { decision, differs } = again.value;
+	return {
+		ok: true,
+		value: [
+			...explainDecision(decision, record.attempts),
+			...(differs.length > 0
+				? [`This is not what was recorded: ${differs.join("; ")}.`]
+				: ["Run again, it comes to the same answer."]),
+		],
+	};
+}
+
+/** The refusal of a call that nothing may answer; undefined where something may. */
+export function refusalOf(decision: Decision): Refusal | undefined {
+	if (decision.order.length > 0) return undefined;
+	const dropped = decision.dropped();
+	const meant = dropped.filter(({ filter }) => filter !== "asked");
+	const told = meant.slice(0, mostTold);
+	const first = told[0];
+	return {
+		code: "route/no-eligible-substrate",
+		message: first
+			? `No substrate may answer this call, and none was asked. ${first.substrate}: ${first.why}.${meant.length > 1 ? " The details say why each other one was dropped." : ""} Ask for less, or have the owner change the policy.`
+			: `Nothing in the catalogue is ${sayAsked(decision)}.`,
+		details: {
+			dropped: told,
+			...(meant.length > told.length && { more: meant.length - told.length }),
+			catalogue: decision.catalogue,
+			policy: decision.policy,
+			table: decision.table,
+		},
+	};
+}
+
+/** A refusal goes to a client: it stays readable. */
+const mostTold = 50;
+
+function sayAsked({ request: { asked } }: Decision): string {
+	if (asked.kind === "auto") return "whatever fits (auto)";
+	if (asked.kind === "substrate") return `the substrate ${asked.id}`;
+	if (asked.kind === "model")
+		return `the model ${asked.name}, over any channel`;
+	return `what "${asked.name}" stands for`;
+}
+
+function sayStated(stated: StatedNeeds): string {
+	const parts = Object.entries(stated).map(
+		([name, value]) =>
+			`${name} ${Array.isArray(value) ? value.join(" and ") : value}`,
+	);
+	return parts.join(", ") || "nothing";
+}
+
+function saySeen(
+	{ verdicts }: Decision,
+	place: number,
+	cost: number | undefined,
+	quality: number,
+): string {
+	const price =
+		cost === undefined
+			? "its price is not known"
+			: `some ${Math.ceil(cost)} micro-credits`;
+	const grade = quality === 0 ? "no grade" : `grade ${quality}`;
+	return `${price}, ${grade}, ${describeHealth(gradeOfVerdict(verdicts.charAt(place)) ?? 0)}`;
+}
