@@ -81,11 +81,6 @@ export interface EventLog {
 /** What a write will most likely ask its head for, so that a log that is far away brings it along. No promise. */
 export interface Ahead {
 	readonly keys?: readonly string[];
-	/**
-	 * Takes what others appended while the head is waited for, so that less is left to do under it: committed events,
-	 * oldest first, perhaps some that were seen before, never once the work has begun. A throw ends the write.
-	 */
-	readonly others?: (events: readonly StoredEvent[]) => void;
 }
 
 /** The log as its one writer sees it, newest state included. Valid only inside `work`. */

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readAddress } from "../../src/adapters/postgres/address.ts";
 import { mockVendor, startStudio, type TestStudio } from "../support/studio.ts";
 import {
 	chatAnswer,
@@ -117,5 +119,121 @@ describe("secrets and prompts", () => {
 		for await (const batch of studio.ledger.log.read(0)) {
 			expect(JSON.stringify(batch)).not.toContain(answer);
 		}
+	});
+
+	it("no key that came in an address, and nothing of a body in any protocol, is written down or goes on", async () => {
+		const said: string[] = [];
+		const paths: Record<string, object> = {
+			"/v1/chat/completions": good,
+			"/v1/responses": {
+				model: "mock/m",
+				input: prompt,
+				store: false,
+				[prompt]: prompt,
+			},
+			"/v1/messages": {
+				model: "mock/m",
+				max_tokens: 5,
+				system: prompt,
+				messages: good.messages,
+				tools: [
+					{
+						name: "t",
+						input_schema: { type: "object", [prompt]: prompt },
+					},
+				],
+			},
+			"/v1beta/models/mock%2Fm:generateContent": {
+				contents: [{ role: "user", parts: [{ text: prompt }] }],
+				labels: { [prompt]: prompt },
+				[prompt]: prompt,
+			},
+			[`/v1beta/models/mock%2Fm:${prompt}`]: {},
+			"/v1/embeddings": { model: "mock/m", input: prompt, [prompt]: prompt },
+		};
+		const post = async (
+			path: string,
+			body: string | FormData,
+		): Promise<void> => {
+			const asked = `${studio.url}${path}?key=${key}&alt=sse&x=${prompt}`;
+			const inQuery = path.startsWith("/v1beta/");
+			const response = await fetch(asked, {
+				method: "POST",
+				headers: {
+					...(inQuery ? {} : { authorization: `Bearer ${key}` }),
+					...(typeof body === "string" && {
+						"content-type": "application/json",
+					}),
+				},
+				body,
+			});
+			said.push(
+				`${JSON.stringify([...response.headers])} ${await response.text()}`,
+			);
+		};
+		for (const protocol of [
+			"openai-chat",
+			"google-generate",
+			"anthropic-messages",
+			"bedrock-converse",
+		]) {
+			await studio.close();
+			studio = await startStudio(mockVendor(upstream.url, protocol));
+			key = await studio.key();
+			for (const status of [200, 400, 500]) {
+				upstream.answer = (_, response) =>
+					sendJson(
+						response,
+						status,
+						JSON.stringify({ error: { message: `${vendorKey} ${answer}` } }),
+					);
+				for (const [path, body] of Object.entries(paths))
+					await post(path, JSON.stringify(body));
+			}
+			const form = new FormData();
+			form.set("model", "mock/m");
+			form.set("prompt", prompt);
+			form.set("file", new Blob([prompt]), `${prompt}.wav`);
+			await post("/v1/audio/transcriptions", form);
+			await studio.settled();
+			const places = [
+				written(),
+				studio.reports.join("\n"),
+				await (await fetch(`${studio.url}/metrics`)).text(),
+			];
+			for (const place of places)
+				for (const word of [prompt, answer, key, vendorKey])
+					expect(place).not.toContain(word);
+			for (const text of said) {
+				expect(text).not.toContain(key);
+				expect(text).not.toContain(vendorKey);
+			}
+			expect(JSON.stringify(upstream.received)).not.toContain(key);
+			for (const { path } of upstream.received)
+				expect(path).not.toMatch(/key=|PLANTED/);
+		}
+		expect(upstream.received.length).toBeGreaterThan(20);
+	});
+
+	it("no password of a database's address is told, whatever is wrong with it", () => {
+		for (const wrong of [
+			`postgres://owner:${vendorKey}@host:notaport/db`,
+			`postgres://owner:${vendorKey}@host/db?unknown=${vendorKey}`,
+			`postgres://owner:${vendorKey}@host/db?schema=${vendorKey}`,
+			`postgres://owner:${vendorKey}@host/db?sslmode=${vendorKey}`,
+			`postgres://owner:${vendorKey}%@host/db`,
+			`mysql://owner:${vendorKey}@host/db`,
+		]) {
+			let fault: unknown;
+			try {
+				readAddress(wrong);
+			} catch (thrown) {
+				fault = thrown;
+			}
+			expect(fault).toMatchObject({ code: "store/bad-address" });
+			expect(inspect(fault, { depth: 9 })).not.toContain(vendorKey);
+		}
+		const { name } = readAddress(`postgres://owner:${vendorKey}@localhost/db`);
+		expect(name).not.toContain(vendorKey);
 	});
 });

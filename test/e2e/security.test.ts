@@ -190,6 +190,10 @@ describe("stored answers (API1)", () => {
 		}
 		expect(codes.slice(0, 2)).toEqual(["ok", "ok"]);
 		expect(codes.at(-1)).toBe("response/too-long");
+		const input = "y".repeat(40_000);
+		const { id } = (await (await ask({ input })).json()) as { id: string };
+		const both = await ask({ input, previous_response_id: id });
+		expect(await codeOf(both)).toBe("response/too-long");
 		for (const { bytes } of upstream.received)
 			expect(bytes.length).toBeLessThanOrEqual(65_536);
 		expect((await get(`/v1/responses/${previous}`)).status).toBe(200);

@@ -33,10 +33,6 @@ const span = 2_000;
 const hashSpan = 20_000;
 /** Events of others that come along with the head; a writer that is further behind reads them by itself. */
 const tailLimit = 2_001;
-/** Events of others between two writes of ours from which on they are read while the head is waited for. */
-const crowd = 32;
-/** Milliseconds between two such looks that found nothing. */
-const lookEvery = 2;
 /** Rows in one insert. */
 const insertLimit = 5_000;
 /** Stream versions remembered from one write to the next. */
@@ -74,8 +70,6 @@ export function postgresEventLog(
 	const unused = new Set<string>();
 	/** Newest event that a write of ours saw committed. */
 	let known: Tip | undefined;
-	/** Whether others wrote much since our last write: the head will be waited for. */
-	let crowded = false;
 	let notified = 0;
 	let notifyLater: NodeJS.Timeout | undefined;
 	let closed = false;
@@ -117,38 +111,25 @@ export function postgresEventLog(
 		const before = known;
 		// Trusted again when this write has ended well.
 		known = undefined;
-		const { others } = ahead;
-		const early = crowded && others && before && before.position > 0;
-		const answers = connection.together(() => [
+		const [, , news, found] = await connection.together(() => [
 			connection.send(sql.begin),
 			connection.send(sql.lock),
+			before && before.position > 0
+				? connection.send(sql.from, [before.position, tailLimit])
+				: connection.send(sql.newest),
 			...(keys.length > 0
 				? [connection.send(sql.byKey, [namesArray(keys)])]
 				: []),
-			...(early
-				? []
-				: before && before.position > 0
-					? [connection.send(sql.from, [before.position, tailLimit])]
-					: [connection.send(sql.newest)]),
 		]);
-		const soon = early
-			? await readWhileWaiting(before, answers, others)
-			: { events: [], tip: before };
-		const answered = await answers;
-		const found = keys.length > 0 ? answered[2] : undefined;
-		let { rows } = early
-			? await connection.send(sql.from, [soon.tip?.position, tailLimit])
-			: (answered.at(-1) as Answer);
+		let rows = (news as Answer).rows;
 		let tail: StoredEvent[] | undefined;
 		let tip: Tip;
-		if (before && soon.tip && before.position > 0) {
+		if (before && before.position > 0) {
 			const [first] = rows;
-			if (rows.length < tailLimit && first?.[10] === soon.tip.hash) {
-				const last = chain(rows.slice(1), soon.tip.hash);
-				remember(last);
-				tip = last.at(-1) ?? soon.tip;
-				tail = soon.events.length > 0 ? [...soon.events, ...last] : last;
-				crowded = tail.length >= crowd;
+			if (rows.length < tailLimit && first?.[10] === before.hash) {
+				tail = chain(rows.slice(1), before.hash);
+				remember(tail);
+				tip = tail.at(-1) ?? before;
 			} else {
 				// Far behind, or the log is another than the one we knew.
 				forget();
@@ -166,43 +147,6 @@ export function postgresEventLog(
 			keys,
 			found: found?.rows.map(toEvent) ?? [],
 		});
-	}
-
-	/** What others commit until `taken` is settled, remembered and handed on as it comes. */
-	async function readWhileWaiting(
-		before: Tip,
-		taken: Promise<unknown>,
-		others: (events: readonly StoredEvent[]) => void,
-	): Promise<{ readonly events: readonly StoredEvent[]; readonly tip: Tip }> {
-		const events: StoredEvent[] = [];
-		let tip = before;
-		let waiting = true;
-		const over = taken.then(
-			() => {
-				waiting = false;
-			},
-			() => {
-				waiting = false;
-			},
-		);
-		// Not for the first look either: a head that is free is there in a moment.
-		await Promise.race([over, pause(lookEvery)]);
-		while (waiting) {
-			// Whoever has the head reads what this one misses.
-			const rows = await Promise.race([
-				over,
-				query(sql.from, [tip.position, tailLimit]).catch(() => undefined),
-			]);
-			if (!waiting || !rows || rows[0]?.[10] !== tip.hash) break;
-			const news = chain(rows.slice(1), tip.hash);
-			if (news.length > 0) {
-				remember(news);
-				others(news);
-				for (const event of news) events.push(event);
-				tip = news.at(-1) ?? tip;
-			} else await Promise.race([over, pause(lookEvery)]);
-		}
-		return { events, tip };
 	}
 
 	function headOf(
@@ -768,10 +712,6 @@ function conflictOf(error: unknown): unknown {
 		"The log refused a write: another event stands at its place. Nothing was written; read and decide again.",
 		{ cause: error },
 	);
-}
-
-function pause(milliseconds: number): Promise<void> {
-	return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** Ends a connection that says nothing for too long: the other side may be gone without a word. */

@@ -146,18 +146,17 @@ describe("reaches every other protocol, with these warnings", () => {
 			}
 		`);
 	});
-	it("a turn of Codex, at a vendor with OpenAI's older protocol and nothing that is OpenAI's own", () => {
-		for (const [turn, tools] of [
-			["codex", ["changed tools.0"]],
-			["codex-code", []],
-		] as const) {
-			const passage = cross("openai-responses", turn, "openai-chat", {
-				lacks: onlyOpenai,
-			});
-			expect(
-				passage.warnings.map(({ kind, field }) => `${kind} ${field}`),
-			).toEqual(expect.arrayContaining([...tools]));
-		}
+	it("turns of Codex, at a vendor that has nothing of Chat that is OpenAI's own", () => {
+		const passages = ["codex", "codex-code"].map((turn) =>
+			cross("openai-responses", turn, "openai-chat", { lacks: onlyOpenai }),
+		);
+		expect(
+			passages.map(({ warnings }) =>
+				warnings
+					.filter(({ field }) => field.startsWith("tools"))
+					.map(({ kind, field }) => `${kind} ${field}`),
+			),
+		).toEqual([["dropped tools.3"], ["changed tools.0"]]);
 	});
 	it("a turn of Codex that writes code to call its tools", () => {
 		expect(warned("openai-responses", "codex-code")).toMatchInlineSnapshot(`
@@ -233,6 +232,53 @@ describe("reaches every other protocol, with these warnings", () => {
 			  "openai-responses": [],
 			}
 		`);
+	});
+});
+
+describe("what the tools were seen to need", () => {
+	it("Claude Code's name of the user is longer than OpenAI takes: its hash goes", () => {
+		for (const [vendor, member] of [
+			["openai-chat", "user"],
+			["openai-responses", "safety_identifier"],
+		] as const) {
+			const passage = cross("anthropic-messages", "claude-code", vendor);
+			const { body } = passage.forward(1000);
+			expect(JSON.parse(Buffer.from(body).toString())[member]).toMatch(
+				/^[0-9a-f]{64}$/,
+			);
+		}
+	});
+
+	it("opencode reads a call piece by piece, and in each something of its function", () => {
+		const passage = cross("openai-chat", "opencode", "google-generate");
+		const { meter } = passage.answer(
+			passage.forward(1000),
+			200,
+			"text/event-stream",
+		);
+		const call = {
+			functionCall: { name: "read", args: { filePath: "/a" } },
+			thoughtSignature: "c2lnbmF0dXJl",
+		};
+		const chunk = {
+			candidates: [
+				{ content: { role: "model", parts: [call] }, finishReason: "STOP" },
+			],
+		};
+		const passed = meter.pass(
+			Buffer.from(`data: ${JSON.stringify(chunk)}\n\n`),
+		);
+		const calls = Buffer.concat([
+			passed ?? Buffer.alloc(0),
+			meter.finish().rest ?? Buffer.alloc(0),
+		])
+			.toString()
+			.split("\n")
+			.filter((line) => line.startsWith("data: {"))
+			.flatMap((line) => JSON.parse(line.slice(6)).choices)
+			.flatMap(({ delta }) => delta.tool_calls ?? []);
+		expect(calls.some((each) => each.extra_content)).toBe(true);
+		for (const each of calls) expect(each.function).toBeTypeOf("object");
 	});
 });
 

@@ -133,6 +133,63 @@ describe("members that nobody knows", () => {
 	});
 });
 
+// Twice the input is twice the work: with its square, these would take longer than any test may.
+describe("long lists", () => {
+	const count = 60_000;
+	const list = <T>(make: (index: number) => T): T[] =>
+		Array.from({ length: count }, (_, index) => make(index));
+
+	it("of results are read one by one", () => {
+		const call = (index: number) => ({
+			id: `c${index}`,
+			type: "function",
+			function: { name: "t", arguments: "{}" },
+		});
+		const body = sent("openai-chat", "openai-responses", {
+			model: "m",
+			messages: [
+				{ role: "user", content: "Hi" },
+				{ role: "assistant", tool_calls: list(call) },
+				...list((index) => ({
+					role: "tool",
+					tool_call_id: `c${index}`,
+					content: "r",
+				})),
+			],
+		});
+		expect(JSON.parse(body).input).toHaveLength(1 + 2 * count);
+	});
+
+	it("of parts are read one by one", () => {
+		const body = sent("google-generate", "openai-chat", {
+			contents: [
+				{ role: "user", parts: list(() => ({ text: "x" })) },
+				{
+					role: "model",
+					parts: [
+						{ executableCode: { code: "" } },
+						...list(() => ({ codeExecutionResult: { output: "x" } })),
+					],
+				},
+				{ role: "user", parts: [{ text: "y" }] },
+			],
+		});
+		expect(JSON.parse(body).messages[0].content).toHaveLength(count);
+	});
+
+	it("of calls that nobody answers are refused", () => {
+		const functionCall = { name: "t", args: {} };
+		expect(
+			tryCross("google-generate", "openai-chat", {
+				contents: [
+					{ role: "user", parts: [{ text: "x" }] },
+					{ role: "model", parts: list(() => ({ functionCall })) },
+				],
+			}),
+		).toMatchObject({ ok: false, error: { code: "request/invalid" } });
+	});
+});
+
 describe("a schema", () => {
 	it("of a few bytes does not become gigabytes by references within references", () => {
 		const $defs: Record<string, unknown> = {

@@ -136,3 +136,31 @@ describe("limits", () => {
 		expect(await code("wrong")).toBe("rate/limited");
 	});
 });
+
+it("divides a key's calls a minute among the replicas that live, and leaves each one at least", async () => {
+	let replicas = 3;
+	const shared = openAccess({
+		head,
+		clock,
+		digest: nodeDigest,
+		requestsPerMinute: 6,
+		replicas: () => replicas,
+	});
+	const allowed = async () => {
+		let count = 0;
+		while ((await shared.admit("works", "call", "1.2.3.4")).ok) count++;
+		await clock.advance(60_000);
+		return count;
+	};
+	expect(await allowed()).toBe(2);
+	replicas = 1;
+	expect(await allowed()).toBe(6);
+	replicas = 100;
+	expect(await allowed()).toBe(1);
+	for (let left = 1; left > 0; left--)
+		await shared.admit("works", "call", "1.2.3.4");
+	const refused = await shared.admit("works", "call", "1.2.3.4");
+	expect(refused).toMatchObject({
+		error: { code: "rate/limited", details: { perMinute: 6 } },
+	});
+});

@@ -239,23 +239,10 @@ export async function openHead<D extends Deciders>(
 				} else if (head.tip.hash !== folded.hash) throw wentBack();
 				await decideAll(batch, keys, head, heard);
 			},
-			{ keys, others: foldEarly },
+			{ keys },
 		);
 		trusted = true;
 		announce(heard);
-	}
-
-	/** Folds what others appended while we wait for the head. What does not fit is left to whoever has the head. */
-	function foldEarly(events: readonly StoredEvent[]): void {
-		const news: DomainEvent[] = [];
-		trusted = false;
-		for (const event of events) {
-			if (event.position <= folded.position) continue;
-			if (event.previous !== folded.hash) break;
-			news.push(fold(event));
-		}
-		trusted = true;
-		announce(news);
 	}
 
 	/** Waits for nothing that the log has at hand: most batches are decided in one go. */

@@ -86,6 +86,9 @@ type Waiting = {
 	readonly unnamed: boolean;
 }[];
 
+/** Far more than a model calls before it waits for an answer. */
+const mostWaiting = 5_000;
+
 function readContents(contents: readonly Fields[]): Message[] {
 	const messages: Message[] = [];
 	const waiting: Waiting = [];
@@ -103,7 +106,7 @@ function readContents(contents: readonly Fields[]): Message[] {
 			readModelParts(parts, index, waiting, said);
 		} else if (role === "user" || role === "function" || role === "tool") {
 			said = undefined;
-			messages.push(...readUserParts(parts, waiting));
+			readUserParts(parts, waiting, messages);
 		} else {
 			content.refuse("role", 'must be "user" or "model"');
 		}
@@ -111,28 +114,33 @@ function readContents(contents: readonly Fields[]): Message[] {
 	return messages;
 }
 
-function readUserParts(parts: readonly Fields[], waiting: Waiting): Message[] {
-	const messages: Message[] = [];
+/** Adds what the user said, and what tools gave, to `messages`. */
+function readUserParts(
+	parts: readonly Fields[],
+	waiting: Waiting,
+	messages: Message[],
+): void {
+	let last: Message | undefined;
 	for (const part of parts) {
-		const last = messages.at(-1);
 		const response = inner(part, "functionResponse");
 		if (response) {
 			const result = readResult(response, waiting);
 			part.done();
-			if (last?.role === "tool")
-				messages[messages.length - 1] = {
-					...last,
-					parts: [...last.parts, result],
-				};
-			else messages.push({ role: "tool", parts: [result] });
+			if (last?.role === "tool") (last.parts as ToolResultPart[]).push(result);
+			else {
+				last = { role: "tool", parts: [result] };
+				messages.push(last);
+			}
 			continue;
 		}
 		const said = readUserPart(part);
 		if (last?.role === "user")
-			messages[messages.length - 1] = { ...last, parts: [...last.parts, said] };
-		else messages.push({ role: "user", parts: [said] });
+			(last.parts as (TextPart | MediaPart)[]).push(said);
+		else {
+			last = { role: "user", parts: [said] };
+			messages.push(last);
+		}
 	}
-	return messages;
 }
 
 function readUserPart(part: Fields): TextPart | MediaPart {
@@ -222,6 +230,12 @@ function readModelParts(
 			const said = readModelPart(part, content, calls);
 			if (said.type === "tool-call") {
 				calls++;
+				// Each result is looked for among them.
+				if (waiting.length >= mostWaiting)
+					part.refuse(
+						"functionCall",
+						`is one of more than ${mostWaiting} that no response answers`,
+					);
 				waiting.push({
 					id: said.id,
 					name: said.name,
@@ -253,10 +267,11 @@ function withPart(
 	tool: Extract<AnswerPart, { type: "server-tool" }>,
 	part: Fields["record"],
 ): AnswerPart {
-	const parts = (
-		tool.opaque?.data as { parts?: readonly unknown[] } | undefined
-	)?.parts;
-	return { ...tool, opaque: ours({ parts: [...(parts ?? []), part] }) };
+	const parts = (tool.opaque?.data as { parts?: unknown } | undefined)?.parts;
+	if (!Array.isArray(parts))
+		return { ...tool, opaque: ours({ parts: [part] }) };
+	parts.push(part);
+	return tool;
 }
 
 function readModelPart(

@@ -47,10 +47,7 @@ export function readMessages(body: Fields): Message[] {
 				const last = messages.at(-1);
 				// Results of one turn stand in messages of their own here.
 				if (last?.role === "tool")
-					messages[messages.length - 1] = {
-						role: "tool",
-						parts: [...last.parts, result],
-					};
+					(last.parts as ToolResultPart[]).push(result);
 				else messages.push({ role: "tool", parts: [result] });
 				break;
 			}
