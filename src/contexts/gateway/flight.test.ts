@@ -258,6 +258,19 @@ describe("the gateway's own failures", () => {
 		await resolution(bench);
 	});
 
+	it("a client that leaves once it has seen the protocol's own end has had a whole answer", async () => {
+		const bench = await openTestGateway();
+		const { call, upstream } = await bench.called({ stream: true });
+		upstream.head(200, streamHead);
+		for (const word of ["t:12345678", "u:10,3", "d"]) upstream.data(word);
+		call.leave();
+		await call.done;
+		expect(upstream.state).toBe("aborted");
+		expect(await resolution(bench)).toMatchObject({
+			data: { ending: "finished", basis: "priced" },
+		});
+	});
+
 	it("an edge that speaks on after it was told to stop changes nothing", async () => {
 		const bench = await openTestGateway();
 		const { call, upstream } = await bench.called({ stream: true });

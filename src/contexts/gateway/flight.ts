@@ -292,8 +292,11 @@ export function fly(
 		if (unsent) release(ending, ["Nothing was sent."], answer);
 		else if (vendorError)
 			release(ending, [`The vendor answered ${status}.`], answer);
-		// A vendor that already has the request may charge for reading it, so its input is paid even before the first byte.
-		else settle(ending, meteredSoFar(), answer);
+		else {
+			// A vendor that already has the request may charge for reading it, so its input is paid even before the first byte.
+			const metered = meteredSoFar();
+			settle(isWhole(metered) ? "finished" : ending, metered, answer);
+		}
 	}
 
 	/** Something of ours threw: the call ends here, and what was delivered is paid. */
@@ -531,6 +534,11 @@ class Sent implements UpstreamRequest, OutgoingRequest {
 	get pieces(): readonly Uint8Array[] | undefined {
 		return this.#forwarded.pieces;
 	}
+}
+
+/** Some clients close as soon as they have seen the protocol's own end. */
+function isWhole(metered: Metered | undefined): boolean {
+	return metered?.complete === true && metered.vendorError === undefined;
 }
 
 function guarded(work: () => void, onFault: (fault: unknown) => void): void {
