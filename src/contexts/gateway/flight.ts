@@ -295,8 +295,17 @@ export function fly(
 		else {
 			// A vendor that already has the request may charge for reading it, so its input is paid even before the first byte.
 			const metered = meteredSoFar();
-			settle(isWhole(metered) ? "finished" : ending, metered, answer);
+			settle(sawItsEnd(metered) ? "finished" : ending, metered, answer);
 		}
+	}
+
+	/** Some clients close as soon as they have seen the end that a stream of events names itself. */
+	function sawItsEnd(metered: Metered | undefined): boolean {
+		return (
+			metered?.complete === true &&
+			metered.vendorError === undefined &&
+			headers["content-type"]?.startsWith("text/event-stream") === true
+		);
 	}
 
 	/** Something of ours threw: the call ends here, and what was delivered is paid. */
@@ -534,11 +543,6 @@ class Sent implements UpstreamRequest, OutgoingRequest {
 	get pieces(): readonly Uint8Array[] | undefined {
 		return this.#forwarded.pieces;
 	}
-}
-
-/** Some clients close as soon as they have seen the protocol's own end. */
-function isWhole(metered: Metered | undefined): boolean {
-	return metered?.complete === true && metered.vendorError === undefined;
 }
 
 function guarded(work: () => void, onFault: (fault: unknown) => void): void {
