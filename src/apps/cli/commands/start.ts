@@ -169,7 +169,8 @@ function welcome(
 			`    -H "Content-Type: application/json" \\`,
 			`    -d '{"model":"loopback/loopback","messages":[{"role":"user","content":"Hello"}]}'`,
 			"",
-			`Clients: base URL ${url}/v1 (OpenAI) or ${url} (Anthropic), with that key.`,
+			`Clients: base URL ${url}/v1 (OpenAI) or ${url} (Anthropic, Google), with that key;`,
+			`"dos connect" points your coding tools here.`,
 		);
 	}
 	text.push("Stop with Ctrl-C.");
