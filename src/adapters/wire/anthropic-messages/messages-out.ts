@@ -3,7 +3,6 @@ import type {
 	CacheMark,
 	MediaPart,
 	Message,
-	Opaque,
 	TextPart,
 	ToolCallPart,
 	ToolResultPart,
@@ -16,6 +15,7 @@ import {
 	textOf,
 	unsupported,
 } from "../canonical/fields.ts";
+import { dropForeign } from "../canonical/foreign.ts";
 import { json } from "../canonical/sse.ts";
 import { citationParam } from "./citations.ts";
 import { ownData } from "./opaque.ts";
@@ -176,7 +176,7 @@ function writeText(
 	field: string,
 	warn: Warn,
 ): readonly Json[] {
-	dropForeign(opaque, field, warn);
+	dropForeign(ownData, opaque, field, warn);
 	if (text === "") return [];
 	const params = citations?.flatMap((each) => citationParam(each) ?? []);
 	if (citations && params && params.length < citations.length)
@@ -195,21 +195,8 @@ function writeText(
 	];
 }
 
-function dropForeign(
-	opaque: Opaque | undefined,
-	field: string,
-	warn: Warn,
-): void {
-	if (opaque && !ownData(opaque))
-		warn({
-			kind: "dropped",
-			field: `${field}.opaque`,
-			message: "What another vendor marked means nothing to this one.",
-		});
-}
-
 function writeMedia(part: MediaPart, field: string, warn: Warn): Json {
-	dropForeign(part.opaque, field, warn);
+	dropForeign(ownData, part.opaque, field, warn);
 	if (part.type === "image") return writeImage(part, field, warn);
 	if (part.type === "document") return writeDocument(part, field);
 	return unsupported(
@@ -360,7 +347,7 @@ function writeReasoning(
 }
 
 function writeCall(part: ToolCallPart, field: string, warn: Warn): Json {
-	dropForeign(part.opaque, field, warn);
+	dropForeign(ownData, part.opaque, field, warn);
 	const own = ownData(part.opaque);
 	const input = part.arguments === "" ? {} : json(part.arguments);
 	const isObject = !part.custom && isRecord(input);

@@ -11,6 +11,7 @@ import type {
 } from "../../../ports/canonical.ts";
 import type { Json, Warn } from "../../../ports/translator.ts";
 import { isRecord, present, textOf } from "../canonical/fields.ts";
+import { dropForeign } from "../canonical/foreign.ts";
 import { json } from "../canonical/sse.ts";
 import { writeMedia } from "./media.ts";
 import type { Family } from "./models.ts";
@@ -160,7 +161,7 @@ function writeText(
 	field: string,
 	{ warn }: Writing,
 ): readonly Json[] {
-	dropForeign(opaque, field, warn);
+	dropForeign(ownData, opaque, field, warn);
 	if (citations)
 		warn({
 			kind: "dropped",
@@ -168,19 +169,6 @@ function writeText(
 			message: "What an earlier answer rested on is not said again.",
 		});
 	return text.trim() === "" ? [] : [{ text }];
-}
-
-function dropForeign(
-	opaque: Opaque | undefined,
-	field: string,
-	warn: Warn,
-): void {
-	if (opaque && !ownData(opaque))
-		warn({
-			kind: "dropped",
-			field: `${field}.opaque`,
-			message: "What another vendor marked means nothing to this one.",
-		});
 }
 
 function writeResult(
@@ -275,7 +263,7 @@ function writeReasoning(
 }
 
 function writeCall(part: ToolCallPart, field: string, warn: Warn): Json {
-	dropForeign(part.opaque, field, warn);
+	dropForeign(ownData, part.opaque, field, warn);
 	const input = part.arguments === "" ? {} : json(part.arguments);
 	const isObject = !part.custom && isRecord(input);
 	if (!isObject)
