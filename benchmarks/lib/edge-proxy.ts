@@ -1,11 +1,12 @@
-import type { HttpClient } from "../../src/ports/http-client.ts";
-import type { HttpServer } from "../../src/ports/http-server.ts";
+import { socketHttpClient } from "../../src/adapters/http-client/sockets.ts";
 
 /** A proxy of our two HTTP adapters and nothing else: `edge-proxy.ts <upstream port> <node|bun>`. */
 const upstream = `http://127.0.0.1:${process.argv[2]}`;
-const { server, client } = await (process.argv[3] === "bun"
-	? bunEdge()
-	: nodeEdge());
+const client = socketHttpClient();
+const server =
+	process.argv[3] === "bun"
+		? (await import("../../src/adapters/http-server/bun.ts")).bunHttpServer()
+		: (await import("../../src/adapters/http-server/node.ts")).nodeHttpServer();
 
 const timeouts = {
 	connect: 10_000,
@@ -68,23 +69,3 @@ const listening = await server.listen(
 	},
 );
 console.log(JSON.stringify({ port: listening.port }));
-
-async function nodeEdge(): Promise<{ server: HttpServer; client: HttpClient }> {
-	const { nodeHttpServer } = await import(
-		"../../src/adapters/http-server/node.ts"
-	);
-	const { nodeHttpClient } = await import(
-		"../../src/adapters/http-client/node.ts"
-	);
-	return { server: nodeHttpServer(), client: nodeHttpClient() };
-}
-
-async function bunEdge(): Promise<{ server: HttpServer; client: HttpClient }> {
-	const { bunHttpServer } = await import(
-		"../../src/adapters/http-server/bun.ts"
-	);
-	const { bunHttpClient } = await import(
-		"../../src/adapters/http-client/bun.ts"
-	);
-	return { server: bunHttpServer(), client: bunHttpClient() };
-}

@@ -7,8 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findHome } from "../../src/apps/home.ts";
 import { openLedger } from "../../src/apps/ledger.ts";
-import type { CreditsCommand } from "../../src/contexts/credits/index.ts";
-import { execute, pair } from "./pair.ts";
+import { assertBalanced, openAccounts } from "./accounts.ts";
+import { pair } from "./pair.ts";
 
 /** What a replica is asked for. */
 export type Asked =
@@ -53,12 +53,12 @@ async function answer(
 ): Promise<Pairs | number> {
 	switch (asked.do) {
 		case "accounts":
-			await openAccounts(asked.count);
+			await openAccounts(ledger, asked.count);
 			return asked.count;
 		case "pairs":
 			return run(asked);
 		case "balance":
-			return assertBalanced(asked.accounts);
+			return assertBalanced(ledger, asked.accounts);
 	}
 }
 
@@ -94,42 +94,4 @@ async function run(asked: Extract<Asked, { do: "pairs" }>): Promise<Pairs> {
 		elapsed: performance.now() - began,
 		cpu: user + system,
 	};
-}
-
-async function openAccounts(count: number): Promise<void> {
-	const commands: CreditsCommand[] = [];
-	for (let index = 0; index < count; index++) {
-		const account = `a${index}`;
-		commands.push(
-			{ type: "open-account", account, name: account },
-			{ type: "grant", account, amount: 10 ** 12 },
-			{
-				type: "create-key",
-				account,
-				key: `k${index}`,
-				name: "bench",
-				hash: ledger.digest.text(account),
-				hint: "bench",
-				scopes: { can: ["call"] },
-			},
-		);
-	}
-	await Promise.all(commands.map((command) => execute(ledger, command)));
-}
-
-/** Nothing is held when all is settled, and what is spent is what was settled, to the last micro-credit. Pairs. */
-async function assertBalanced(accounts: number): Promise<number> {
-	const { head } = ledger;
-	await head.refresh();
-	const state = head.state("credits");
-	let spent = 0;
-	for (const account of state.accounts.values()) {
-		if (account.held !== 0) throw new Error(`${account.id} still holds.`);
-		spent += account.spent;
-	}
-	// Three events open an account, two are a pair.
-	const pairs = (head.position() - 3 * accounts) / 2;
-	if (state.holds.size !== 0 || spent !== pairs * 41_700)
-		throw new Error(`${pairs} pairs spent ${spent}.`);
-	return pairs;
 }

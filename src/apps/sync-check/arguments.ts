@@ -1,5 +1,7 @@
 /** The command line of sync-check, read without any library. */
 
+import { nearest } from "../../contexts/sync/index.ts";
+
 export interface Arguments {
 	readonly command: "check" | "undo" | "init" | "migrate" | "schema";
 	readonly paths: readonly string[];
@@ -21,6 +23,7 @@ export interface Arguments {
 	readonly write: boolean;
 	readonly color: boolean | undefined;
 	readonly help: boolean;
+	readonly version: boolean;
 }
 
 export const helpText = `Usage: dos sync-check [command] [options] [path...]
@@ -36,10 +39,12 @@ Commands:
   schema             print the JSON Schema of the manifest, for editors
 
 What is shown:
+  (none)             how many rows are what
   --full             a table, a row for each file
   --json             JSON: counts and the rows that are not in sync; all with --full
   --format <name>    table, json, sarif, junit or github
-  --summary          one line;  --quiet  nothing, only the exit code
+  --summary          one line
+  --quiet            nothing, only the exit code
   --diff             unified diffs of the rows that differ
   --explain <path>   why a row is what it is
 
@@ -57,7 +62,7 @@ What is looked at:
   --watch            check again whenever something changes
 
   --color, --no-color, --color=auto|always|never
-  -h, --help
+  -h, --help;  --version
 
 Exit codes: 0 in sync · 1 drift · 2 the manifest or the command line is wrong, or
 sync-check itself could not go on.
@@ -85,6 +90,7 @@ const flags = {
 	"--write": "write",
 	"--help": "help",
 	"-h": "help",
+	"--version": "version",
 } as const;
 
 /** Options that name what they are about: the path may follow, or stand after `=`. */
@@ -93,6 +99,21 @@ const withPath = {
 	"--explain": "explain",
 	"--merge": "merge",
 } as const;
+
+const options: readonly string[] = [
+	...Object.keys(flags),
+	...Object.keys(withPath),
+	"--json",
+	"--manifest",
+	"--format",
+	"--color",
+	"--no-color",
+];
+
+/** The option somebody meant who wrote its name without the dashes. */
+export function optionCalled(word: string): string | undefined {
+	return options.find((option) => option === `--${word}`);
+}
 
 const commands = ["check", "undo", "init", "migrate", "schema"] as const;
 const formats = ["table", "json", "sarif", "junit", "github"] as const;
@@ -119,7 +140,8 @@ export function readArguments(words: readonly string[]): Arguments | string {
 		verify: false,
 		write: false,
 		color: undefined,
-		help: false,
+		help: words[0] === "help",
+		version: false,
 	};
 	const paths: string[] = [];
 	let json = false;
@@ -163,7 +185,10 @@ export function readArguments(words: readonly string[]): Arguments | string {
 			else if (given === "never") read.color = false;
 			else if (given !== "auto") return "--color is always, never or auto.";
 		} else if (name === "--no-color" && given === undefined) read.color = false;
-		else return `There is no option ${word}. --help shows all of them.`;
+		else {
+			const near = nearest(name, options);
+			return `There is no option ${name}${near ? `: did you mean ${near}?` : ". --help shows all of them."}`;
+		}
 	}
 	read.paths = paths;
 	if (json) {
@@ -171,8 +196,9 @@ export function readArguments(words: readonly string[]): Arguments | string {
 			return `--json and --format ${read.format} cannot both be: leave one out.`;
 		read.format = "json";
 	}
+	const wrong = contradiction(read);
 	if (read.format === "table") read.full = true;
-	return contradiction(read) ?? read;
+	return wrong ?? read;
 }
 
 function contradiction(read: Arguments): string | undefined {
@@ -184,10 +210,24 @@ function contradiction(read: Arguments): string | undefined {
 	if (read.dryRun && !read.fix && !read.adopt && !read.merge)
 		return "--dry-run goes with --fix, --adopt or --merge.";
 	if (read.force && !read.fix) return "--force goes with --fix.";
+	if (read.merge && read.format !== "text")
+		return `--merge has no --format ${read.format}: leave it out.`;
 	if (read.staged && acts.length > 0 && !read.explain)
 		return `--staged only looks: leave --${acts[0]} out.`;
 	if (read.command !== "check" && acts.length > 0)
 		return `${read.command} and --${acts[0]} cannot both be: leave one out.`;
+	if (read.command !== "check") {
+		const other = (
+			["full", "summary", "diff", "staged", "verify"] as const
+		).find((name) => read[name]);
+		if (other)
+			return `${read.command} and --${other} cannot both be: leave one out.`;
+		if (
+			read.format !== "text" &&
+			!(read.command === "undo" && read.format === "json")
+		)
+			return `${read.command} has no --format ${read.format}: leave it out.`;
+	}
 	if (read.write && read.command !== "init" && read.command !== "migrate")
 		return "--write goes with init and migrate.";
 	if (read.command === "init" && read.paths.length > 1)

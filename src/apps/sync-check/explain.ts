@@ -7,7 +7,7 @@ import {
 } from "../../contexts/sync/index.ts";
 import { Fault } from "../../kernel/outcome.ts";
 import { type Session, shown } from "./session.ts";
-import { harmless } from "./text.ts";
+import { asWord, harmless } from "./text.ts";
 
 /** Tells for each row that was asked for what stands on both sides, what they agreed on last, and what can be done. */
 export async function explain(
@@ -80,7 +80,7 @@ function because(row: Row): string {
 }
 
 function wayOut(row: Row, session: Session): string | undefined {
-	const path = shown(row.copy.path, session);
+	const path = asWord(shown(row.copy.path, session));
 	switch (row.status) {
 		case "STALE":
 		case "MISSING":
@@ -90,7 +90,9 @@ function wayOut(row: Row, session: Session): string | undefined {
 		case "CONFLICT":
 		case "DRIFT":
 		case "DECLARED-CHANGED":
-			return `--adopt ${path}, --fix --force ${path}, or --merge ${path}`;
+			return row.source.fact.kind === "file" && row.copy.fact.kind === "file"
+				? `--adopt ${path}, --fix --force ${path}, or --merge ${path}`
+				: `--adopt ${path}, or --fix --force ${path}`;
 		case "EXTRA":
 			return `--adopt ${path} brings it to the source, --fix --force ${path} takes it away; both can be undone`;
 		case "TYPE":

@@ -5,12 +5,15 @@ import {
 	type Row,
 	statuses,
 } from "../../contexts/sync/index.ts";
+import { meanings } from "./text.ts";
 
 export interface FormatContext {
 	/** Where the run began: paths are told from here. */
 	readonly folder: string;
 	readonly manifest: string;
 	readonly exitCode: number;
+	/** What a fix did, told in JSON. */
+	readonly fix?: object | undefined;
 }
 
 /** A check for programs to read. */
@@ -43,6 +46,7 @@ function json({ counts, total, rows }: Check, context: FormatContext): string {
 			version: 1,
 			exit_code: context.exitCode,
 			manifest: context.manifest,
+			fix: context.fix,
 			total,
 			total_identical: identical,
 			total_missing: missing,
@@ -127,7 +131,7 @@ function sarif({ rows }: Check, context: FormatContext): string {
 							name: "sync-check",
 							rules: used.map((status) => ({
 								id: status,
-								shortDescription: { text: `A copy is ${status}.` },
+								shortDescription: { text: meanings[status] },
 							})),
 						},
 					},
@@ -139,11 +143,7 @@ function sarif({ rows }: Check, context: FormatContext): string {
 							{
 								physicalLocation: {
 									artifactLocation: {
-										uri: near(row.copy.path, context)
-											.toWellFormed()
-											.split("/")
-											.map(encodeURIComponent)
-											.join("/"),
+										uri: uriOf(near(row.copy.path, context)),
 									},
 								},
 							},
@@ -155,6 +155,16 @@ function sarif({ rows }: Check, context: FormatContext): string {
 		undefined,
 		2,
 	)}\n`;
+}
+
+/** Relative to where the run began, or whole for what lies elsewhere. */
+function uriOf(path: string): string {
+	const encoded = path
+		.toWellFormed()
+		.split("/")
+		.map(encodeURIComponent)
+		.join("/");
+	return path.startsWith("/") ? `file://${encoded}` : encoded;
 }
 
 function junit(checked: Check, context: FormatContext): string {

@@ -19,10 +19,15 @@ export async function proposeHere(session: Session): Promise<number> {
 	const { proposeManifest } = await loadPropose();
 	const { pairs, notes } = proposeManifest(parts.tree, root);
 	for (const note of notes) streams.error.write(`${harmless(note)}\n`);
-	if (pairs.length === 0)
-		streams.error.write(
-			"Nothing of 64 bytes or more was found twice; the manifest is empty.\n",
-		);
+	if (pairs.length === 0) {
+		const nothing = `nothing of 64 bytes or more stands twice in ${root}`;
+		if (read.write)
+			return session.complain(
+				`${nothing}, so no manifest was written. Write down what belongs together: {"pairs": [{"a": "…", "b": "…"}]}`,
+				"sync/nothing-found",
+			);
+		streams.error.write(`sync-check: ${nothing}.\n`);
+	}
 	const text = `${JSON.stringify(
 		{
 			pairs,

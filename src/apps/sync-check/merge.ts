@@ -1,8 +1,14 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { dirname } from "node:path";
-import { type Check, loadDiff, type Row } from "../../contexts/sync/index.ts";
+import {
+	type Check,
+	isInSync,
+	loadDiff,
+	type Row,
+} from "../../contexts/sync/index.ts";
 import { type Session, shown } from "./session.ts";
+import { asWord } from "./text.ts";
 
 /**
  * Writes beside each copy what comes of joining both sides. Neither side is touched. The base is looked
@@ -11,19 +17,23 @@ import { type Session, shown } from "./session.ts";
 export async function merge(session: Session, checked: Check): Promise<number> {
 	const { parts, streams, read } = session;
 	const { isText, mergeTexts } = await loadDiff();
-	const rows = checked.rows.filter(
-		({ source, copy }) =>
-			source.fact.kind === "file" &&
-			copy.fact.kind === "file" &&
-			source.fact.hash !== copy.fact.hash,
-	);
-	for (const row of rows) {
+	const leave = (row: Row, why: string) =>
+		streams.out.write(`left alone  ${shown(row.copy.path, session)}: ${why}\n`);
+	for (const row of checked.rows) {
+		const [left, right] = [row.copy.fact, row.source.fact];
+		if (left.kind !== "file" || right.kind !== "file") {
+			if (!isInSync(row.status))
+				leave(row, `it is ${row.status}, and only two files can be merged`);
+			continue;
+		}
+		if (left.hash === right.hash) {
+			leave(row, "both sides hold the same bytes");
+			continue;
+		}
 		const source = parts.tree.read(row.source.path);
 		const copy = parts.tree.read(row.copy.path);
 		if (!isText(source) || !isText(copy)) {
-			streams.out.write(
-				`left alone  ${shown(row.copy.path, session)}: it is not text\n`,
-			);
+			leave(row, "it is not text");
 			continue;
 		}
 		const base = findBase(row);
@@ -42,11 +52,19 @@ export async function merge(session: Session, checked: Check): Promise<number> {
 			streams.out.write(`would write  ${shown(target, session)} (${how})\n`);
 			continue;
 		}
+		if (parts.tree.look(target)) {
+			leave(
+				row,
+				`${shown(target, session)} stands there already: use it, or take it away`,
+			);
+			continue;
+		}
 		parts.tree.write(target, parts.tree.encode(merged.text), 0o644);
 		streams.out.write(
-			`wrote  ${shown(target, session)} (${how}). When it is right, put it in the source's place and run --fix --force ${shown(row.copy.path, session)}.\n`,
+			`wrote  ${shown(target, session)} (${how}). When it is right, put it in the source's place and run --fix --force ${asWord(shown(row.copy.path, session))}.\n`,
 		);
 	}
+	if (checked.rows.length === 0) streams.out.write("Nothing to merge.\n");
 	return checked.inSync ? 0 : 1;
 }
 

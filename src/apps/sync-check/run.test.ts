@@ -1,8 +1,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
 	openRealFolder,
 	type RealFolder,
@@ -149,6 +149,24 @@ describe("as published", () => {
 		expect(did).toHaveLength(2);
 	});
 
+	it("a dry run knows that nothing can be put below a file, and says what bits it would set", async () => {
+		write({ pairs: [{ a: "live", b: "copy" }] });
+		ground.put("live/d/x", "1");
+		ground.put("copy/d", "a file in the way");
+		ground.put("live/run", "#!", 0o755);
+		ground.put("copy/run", "#!", 0o644);
+		const said = (await run("--fix", "--dry-run", "live/d")).out;
+		expect(said).not.toContain("would create");
+		expect(said).toContain("copy/d is no folder");
+		expect((await run("--fix", "--dry-run", "live/run")).out).toMatch(
+			/would chmod +copy\/run to 755/,
+		);
+		const fixed = await run("--fix");
+		expect(fixed.code).toBe(1);
+		expect(fixed.out).not.toContain("failed");
+		expect(ground.read("copy/d")).toBe("a file in the way");
+	});
+
 	it("a copy that is the source of another is fixed in one go, foretold and undone in one go", async () => {
 		write({
 			pairs: [
@@ -179,6 +197,49 @@ describe("as published", () => {
 		}
 	});
 
+	it("a fix says in JSON what it did, what it left, and what is left", async () => {
+		await run();
+		ground.put("live/tool.ts", "tool 2");
+		ground.put("Releases/skills/S.md", "edited");
+		const { out, code } = await run("--fix", "--json");
+		expect(code).toBe(1);
+		expect(JSON.parse(out)).toMatchObject({
+			exit_code: 1,
+			fix: {
+				operations: [
+					{
+						action: "overwrite",
+						path: `${ground.folder}/Releases/tool.ts`,
+					},
+				],
+				refused: [{ status: "EDITED" }],
+				failed: [],
+			},
+			counts: { EDITED: 1, SYNCED: 2 },
+		});
+		const left = await run("--fix", "--dry-run", "--json");
+		expect(JSON.parse(left.out)).toMatchObject({
+			exit_code: 1,
+			operations: [],
+		});
+		expect((await run("--fix", "--summary")).out).toBe(
+			"drift: 1 of 3 rows (1 EDITED)\n",
+		);
+		// A way out can be copied from where it is told.
+		expect((await run("--fix")).out).toContain("--adopt Releases/skills/S.md)");
+	});
+
+	it("an undo goes around what was edited since, and says where the rest lies", async () => {
+		ground.put("Releases/tool.ts", "before");
+		await run("--fix");
+		ground.put("Releases/tool.ts", "edited since");
+		const { code, out } = await run("undo");
+		expect(code).toBe(1);
+		expect(out).toContain("what it was before is Releases/tool.ts.dos-before");
+		expect(ground.read("Releases/tool.ts.dos-before")).toBe("before");
+		expect((await run("undo")).error).toContain("no fix to undo");
+	});
+
 	it("submodule_to_live turns everything around", async () => {
 		write({
 			pairs: [{ a: "live/tool.ts", b: "Releases/tool.ts" }],
@@ -207,6 +268,19 @@ describe("as published", () => {
 			["no/such/row"],
 		])
 			expect((await run(...words)).code, words.join(" ")).toBe(2);
+	});
+
+	it("2 for a manifest that is a pipe, a folder or in UTF-16", async () => {
+		const path = `${ground.folder}/.dos-sync-manifest.json`;
+		ground.remove(".dos-sync-manifest.json");
+		execFileSync("sh", ["-c", 'mkfifo "$1"', "sh", path]);
+		expect((await run()).error).toContain("is no file");
+		ground.remove(".dos-sync-manifest.json");
+		ground.put(".dos-sync-manifest.json/x", "");
+		expect((await run()).code).toBe(2);
+		ground.remove(".dos-sync-manifest.json");
+		writeFileSync(path, Buffer.from('\ufeff{"pairs": []}', "utf16le"));
+		expect((await run()).error).toContain("save it as UTF-8");
 	});
 
 	it("is found upwards, and stays quiet when asked to", async () => {
@@ -492,6 +566,38 @@ describe("looking closer", () => {
 		expect((await run("--staged", "--summary")).out).toBe("in sync: 1 row\n");
 	});
 
+	it("--staged knows the sizes of what is staged", async () => {
+		const git = (...words: string[]) =>
+			execFileSync("git", ["-C", ground.folder, ...words]);
+		git("init", "-q");
+		expect((await run("--staged")).out).toContain("Nothing is staged");
+		ground.put("b/f", "1\nmine\n3\n");
+		git("add", "a", "b");
+		ground.put("b/f", "not staged, and much longer than what is");
+		const { out } = await run("--staged", "--explain", "b/f");
+		expect(out).toContain(", 6 bytes, 644)");
+		expect(out).toContain(", 9 bytes, 644)");
+		write({ pairs: [{ a: "a/f", b: "b/f" }] });
+		expect((await run("--staged", "--explain", "b/f")).out).toContain(
+			", 9 bytes, 644)",
+		);
+	});
+
+	it("init finds what is nearly the same beside an equal copy, and writes nothing when nothing is", async () => {
+		ground.remove(".dos-sync-manifest.json");
+		expect((await run("init", "--write")).code).toBe(2);
+		expect((await run("--summary")).code).toBe(2);
+		const text = Array.from({ length: 20 }, (_, at) => `line ${at}\n`).join("");
+		ground.put("README.md", text);
+		ground.put("site/index.md", text);
+		ground.put("docs/README.md", `${text}one more\n`);
+		const proposed = JSON.parse((await run("init")).out);
+		expect(proposed.pairs).toEqual([
+			{ a: "README.md", b: "docs/README.md" },
+			{ a: "README.md", b: "site/index.md" },
+		]);
+	});
+
 	it("init proposes folders that agree, and what it writes can be read", async () => {
 		ground.remove(".dos-sync-manifest.json");
 		for (const [path, text] of [
@@ -518,7 +624,11 @@ describe("looking closer", () => {
 					write(text: string) {
 						out += text;
 						if (out.includes("drift")) controller.abort();
-						else ground.put("b/f", "edited");
+						else if (text.includes("1:2")) {
+							ground.put("b/f", "edited");
+							write({ pairs: [{ a: "a", b: "b" }] });
+						} else if (text.includes("in sync"))
+							ground.put(".dos-sync-manifest.json", "{");
 					},
 				},
 				error: { write: () => {} },
@@ -526,7 +636,83 @@ describe("looking closer", () => {
 			{ folder: ground.folder, environment: {}, signal: controller.signal },
 		);
 		expect(await watching).toBe(1);
-		expect(out).toMatch(/in sync[\s\S]*drift/);
+		// A manifest that is wrong for a while is told once, and the watch goes on.
+		expect(out).toMatch(/in sync[\s\S]*:1:2: [\s\S]*drift/);
+		expect(out.match(/:1:2: /g)).toHaveLength(1);
+	});
+
+	it("--watch leaves JSON as JSON, and names the rows that differ to a person", async () => {
+		ground.put("b/f", "edited");
+		for (const words of [["--watch", "--json"], ["--watch"]]) {
+			let out = "";
+			const controller = new AbortController();
+			await runSyncCheck(
+				words,
+				{
+					out: {
+						write(text: string) {
+							out += text;
+							if (out.includes("EDITED")) controller.abort();
+						},
+					},
+					error: { write: () => {} },
+				},
+				{ folder: ground.folder, environment: {}, signal: controller.signal },
+			);
+			if (words.length === 2) expect(JSON.parse(out).counts.EDITED).toBe(1);
+			else expect(out).toMatch(/EDITED +b\/f/);
+		}
+	});
+
+	it("--merge says why it leaves a row alone", async () => {
+		expect((await run("--merge", "b/f")).out).toBe("Nothing to merge.\n");
+		ground.put("b/f", "1\nmine\n3\n");
+		ground.put("b/f.dos-merge", "from before");
+		const { code, out } = await run("--merge", "b/f");
+		expect(code).toBe(1);
+		expect(out).toContain("b/f.dos-merge stands there already");
+		expect(ground.read("b/f.dos-merge")).toBe("from before");
+		ground.remove("b/f");
+		expect((await run("--merge", "b/f")).out).toContain("it is MISSING");
+	});
+
+	it("a word that is an option without its dashes, and a misspelt option, are understood", async () => {
+		expect((await run("fix")).error).toContain("did you mean --fix?");
+		expect((await run("--sumary")).error).toContain("did you mean --summary?");
+		expect((await run("help")).out).toContain("Usage:");
+		expect((await run("--version")).out).toMatch(/^\d+\.\d+\.\d+/);
+		expect((await run("init", "--full")).code).toBe(2);
+	});
+
+	it("a long run tells how far it is, on a terminal only, and wipes that away", async () => {
+		let now = 0;
+		const clock = vi.spyOn(performance, "now").mockImplementation(() => {
+			now += 600;
+			return now;
+		});
+		try {
+			for (const isTTY of [true, false]) {
+				let error = "";
+				const code = await runSyncCheck(
+					["--verify", "--summary"],
+					{
+						out: { write: () => {} },
+						error: { isTTY, write: (text: string) => (error += text) },
+					},
+					{ folder: ground.folder, environment: {} },
+				);
+				expect(code).toBe(0);
+				const wipe = "\r\u001b[K";
+				if (isTTY)
+					expect(
+						error.endsWith(`${wipe}sync-check: reading 2 files${wipe}`),
+						error,
+					).toBe(true);
+				else expect(error).toBe("");
+			}
+		} finally {
+			clock.mockRestore();
+		}
 	});
 
 	it("colour only where it is wanted", async () => {

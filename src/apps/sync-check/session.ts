@@ -1,3 +1,4 @@
+import { isAbsolute, resolve } from "node:path";
 import type { Manifest, Store } from "../../contexts/sync/index.ts";
 import type { Arguments } from "./arguments.ts";
 import type { SyncParts } from "./compose.ts";
@@ -31,6 +32,24 @@ export type Complain = (
 	details?: object,
 ) => number;
 
+/** How a failure is told, and what the program then ends with: the manifest, the command line, or we ourselves. */
+export const trouble = 2;
+
+export function openComplain(streams: Streams, json: boolean): Complain {
+	return (message, code, details) => {
+		if (json)
+			streams.out.write(
+				`${JSON.stringify({ exit_code: trouble, error: { code, message, ...details } }, undefined, 2)}\n`,
+			);
+		// Editors find the place of a mistake where it begins the line.
+		else
+			streams.error.write(
+				`${code === "sync/manifest-invalid" ? "" : "sync-check: "}${message}\n`,
+			);
+		return trouble;
+	};
+}
+
 export interface Session {
 	readonly read: Arguments;
 	readonly streams: Streams;
@@ -53,4 +72,15 @@ export function shown(path: string, { outside }: Session): string {
 
 export function slashes(path: string): string {
 	return process.platform === "win32" ? path.replaceAll("\\", "/") : path;
+}
+
+/** Of a path as somebody wrote it. */
+export function absolute(path: string, { outside, home }: Session): string {
+	const expanded =
+		path === "~" || path.startsWith("~/") ? home + path.slice(1) : path;
+	return slashes(
+		isAbsolute(expanded)
+			? resolve(expanded)
+			: resolve(outside.folder, expanded),
+	);
 }

@@ -42,22 +42,56 @@ export function harmless(text: string): string {
 	);
 }
 
-/** One line for hooks. */
-export function summaryOf({ counts, total }: Check, paint: Paint): string {
-	const wrong = statuses.filter(
-		(status) => !isInSync(status) && counts[status] > 0,
-	);
+/** As a word of a command line. */
+export function asWord(path: string): string {
+	const word = path.startsWith("-") ? `./${path}` : path;
+	return /^[\w./@%+=:,~-]+$/.test(word)
+		? word
+		: `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** What each status means, and whether a fix ends it. */
+export const meanings: Readonly<Record<Status, string>> = {
+	SYNCED: "the same bytes",
+	LINKED: "one file by two names",
+	DECLARED: "declared to differ, or to stand on one side only",
+	STALE: "the source moved: --fix overwrites the copy",
+	MISSING: "the copy is not there: --fix brings it",
+	MODE: "other permission bits: --fix sets them",
+	EDITED: "the copy moved: left to you",
+	CONFLICT: "both moved: left to you",
+	DRIFT: "they differ, and nobody remembers them equal",
+	EXTRA: "only the copy is there: left to you",
+	TYPE: "a file against a folder, a link or something else: left to you",
+	"DECLARED-CHANGED": "not the difference that was declared: left to you",
+	UNREADABLE: "could not be read: --full says why",
+};
+
+function headOf({ counts, total }: Check, paint: Paint): string {
+	const wrong = statuses
+		.filter((status) => !isInSync(status))
+		.reduce((sum, status) => sum + counts[status], 0);
 	const rows = `${total} ${total === 1 ? "row" : "rows"}`;
-	if (wrong.length === 0) return `${paint.green("in sync")}: ${rows}`;
-	const count = wrong.reduce((sum, status) => sum + counts[status], 0);
-	return `${paint.red("drift")}: ${count} of ${rows} (${wrong.map((status) => `${counts[status]} ${status}`).join(", ")})`;
+	return wrong === 0
+		? `${paint.green("in sync")}: ${rows}`
+		: `${paint.red("drift")}: ${wrong} of ${rows}`;
+}
+
+/** One line for hooks. */
+export function summaryOf(checked: Check, paint: Paint): string {
+	const wrong = statuses
+		.filter((status) => !isInSync(status) && checked.counts[status] > 0)
+		.map((status) => `${checked.counts[status]} ${status}`);
+	return `${headOf(checked, paint)}${wrong.length > 0 ? ` (${wrong.join(", ")})` : ""}`;
 }
 
 export function countsOf(checked: Check, paint: Paint): string {
-	let text = `${summaryOf(checked, paint)}\n`;
-	for (const status of statuses)
-		if (checked.counts[status] > 0)
-			text += `  ${painted(status, paint)(status.padEnd(18))}${checked.counts[status]}\n`;
+	const { counts } = checked;
+	const found = statuses.filter((status) => counts[status] > 0);
+	const width = Math.max(...found.map((status) => `${counts[status]}`.length));
+	let text = `${headOf(checked, paint)}\n`;
+	for (const status of found)
+		text += `  ${painted(status, paint)(status.padEnd(16))}  ${`${counts[status]}`.padStart(width)}  ${paint.dim(meanings[status])}\n`;
 	return text;
 }
 

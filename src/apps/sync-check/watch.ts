@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Session } from "./session.ts";
+import { openComplain, type Session } from "./session.ts";
 
 /**
  * Checks again and again, and tells of it when something is different. It looks instead of listening: an
@@ -8,43 +8,45 @@ import type { Session } from "./session.ts";
 export async function watch(
 	session: Session,
 	manifest: string,
-	look: () => Promise<number> | number,
+	look: (inner: Session) => Promise<number> | number,
 ): Promise<number> {
-	const { outside, streams } = session;
-	const signal = outside.signal;
-	let last: string | undefined;
-	let code = 0;
+	const { outside, streams, read } = session;
+	const { signal } = outside;
+	const isForReading = read.format === "text" || read.format === "table";
 	let text = "";
 	const stage = {
 		write(part: string) {
 			text += part;
 		},
 	};
-	const inner = { out: streams.out, error: streams.error };
-	Object.assign(session, {
-		streams: { out: stage, error: { ...stage, isTTY: false } },
-	});
-	try {
-		while (!signal?.aborted) {
-			text = "";
-			const begun = performance.now();
-			code = await look();
-			const took = performance.now() - begun;
-			if (text !== last) {
-				inner.out.write(
-					`${last === undefined ? `Watching ${manifest}\n` : ""}${new Date().toLocaleTimeString()}  ${text}`,
-				);
-				last = text;
-			}
-			// A tenth of one core at most, however many files there are.
-			await wait(
-				Math.max(500, took * 10),
-				undefined,
-				signal ? { signal } : {},
-			).catch(() => {});
-		}
-	} finally {
-		Object.assign(session, { streams: inner });
+	const staged = { out: stage, error: stage };
+	const inner: Session = {
+		...session,
+		streams: staged,
+		complain: openComplain(staged, read.format === "json"),
+	};
+	if (isForReading && !read.quiet)
+		streams.out.write(`Watching ${manifest}; Ctrl-C ends it.\n`);
+	let last = "";
+	let code = 0;
+	while (!signal?.aborted) {
+		text = "";
+		const begun = performance.now();
+		code = await look(inner);
+		const took = performance.now() - begun;
+		if (text !== last)
+			streams.out.write(
+				isForReading
+					? `${new Date().toTimeString().slice(0, 8)}  ${text}`
+					: text,
+			);
+		last = text;
+		// A tenth of one core at most, however many files there are.
+		await wait(
+			Math.max(500, took * 10),
+			undefined,
+			signal ? { signal } : {},
+		).catch(() => {});
 	}
 	return code;
 }

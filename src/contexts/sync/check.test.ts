@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { nodeFileTree } from "../../adapters/file-tree/node.ts";
 import { Fault } from "../../kernel/outcome.ts";
@@ -227,5 +228,84 @@ describe("an artifact that another role is right about", () => {
 			"live/docs/c.gen": "MISSING",
 			"release/docs/a": "EDITED",
 		});
+	});
+});
+
+describe("what is said twice", () => {
+	beforeEach(() => {
+		ground.end();
+		ground = openPlayground();
+	});
+	const sha256 = (text: string) =>
+		createHash("sha256").update(text).digest("hex");
+	const paths = () =>
+		ground
+			.check()
+			.rows.map(({ copy }) => copy.path.slice(ground.folder.length));
+
+	it("counts once: a pair within another pair, a pair by two spellings, two sets", () => {
+		ground.write({
+			pairs: [
+				{ a: "a", b: "b" },
+				{ a: "./a/", b: "b" },
+				{ a: "a/d/f", b: "b/d/f" },
+				{ a: "a/e", b: "b/e" },
+			],
+		});
+		for (const name of ["d/f", "d/g", "e/h", "i"]) {
+			ground.put(`a/${name}`, "1");
+			ground.put(`b/${name}`, "2");
+		}
+		const each = ["/b/d/f", "/b/d/g", "/b/e/h", "/b/i"];
+		expect(paths()).toEqual(each);
+		ground.write({
+			version: 2,
+			roles: { a: "a", b: "b" },
+			canonical: "a",
+			sets: [
+				{ name: "one", path: "." },
+				{ name: "two", path: "." },
+				{ name: "three", path: "d" },
+				{ name: "four", path: "*" },
+			],
+		});
+		expect(paths()).toEqual(each);
+	});
+
+	it("is two things when each speaks for a part", () => {
+		ground.write({
+			version: 2,
+			roles: { a: "a", b: "b" },
+			canonical: "a",
+			sets: [
+				{ name: "text", path: "d", include: ["*.md"] },
+				{ name: "code", path: "d", include: ["*.ts"] },
+			],
+		});
+		for (const name of ["d/f.md", "d/g.ts"]) ground.put(`a/${name}`, "1");
+		expect(paths()).toEqual(["/b/d/f.md", "/b/d/g.ts"]);
+	});
+
+	it("a declared difference within a folder is the file's own", () => {
+		const hashes = {
+			canonical: sha256("1"),
+			copy: sha256("2"),
+		};
+		ground.write({
+			version: 2,
+			roles: { a: "a", b: "b" },
+			canonical: "a",
+			sets: [
+				{ name: "all", path: "d" },
+				{
+					name: "own",
+					path: "d/f",
+					diverge: [{ role: "b", reason: "r", owner: "o", hashes }],
+				},
+			],
+		});
+		ground.put("a/d/f", "1");
+		ground.put("b/d/f", "2");
+		expect(ground.statuses()).toEqual({ "b/d/f": "DECLARED" });
 	});
 });

@@ -8,7 +8,7 @@ import {
 } from "../../ports/file-tree.ts";
 import { anyOf, type Glob, openGlob } from "./glob.ts";
 import type { Link, Manifest, Side } from "./manifest.ts";
-import { isWithin, join, parentOf, relativeTo } from "./path.ts";
+import { isWithin, join, nameOf, parentOf, relativeTo } from "./path.ts";
 import {
 	emptyScan,
 	endOfEntries,
@@ -74,9 +74,14 @@ export interface CheckOptions {
 	readonly full?: boolean;
 	/** Only rows with a side at or below one of these absolute paths. */
 	readonly only?: readonly string[] | undefined;
-	/** Told now and then how many rows were looked at. */
-	readonly progress?: (rows: number) => void;
+	readonly progress?: Progress;
 }
+
+/** Told now and then what is being done, and with how many files so far. */
+export type Progress = (
+	doing: "listing" | "looking at" | "reading",
+	files: number,
+) => void;
 
 export interface Check {
 	readonly counts: Readonly<Record<Status, number>>;
@@ -103,6 +108,8 @@ export function check(options: CheckOptions): Check {
 	const scans = new Map<string, Scan>();
 	const agreed = new Map<string, number>();
 	let total = 0;
+	let filesListed = 0;
+	let filesRead = 0;
 	let isFresh = false;
 	let mark: Look | undefined;
 	const fresh = () => {
@@ -199,7 +206,6 @@ export function check(options: CheckOptions): Check {
 	function counted(status: Status, rows = 1): void {
 		counts[status] += rows;
 		total += rows;
-		if ((total & 1023) === 0) options.progress?.(total);
 	}
 
 	/** Judges a row that is not plainly in order, and keeps it. */
@@ -430,7 +436,9 @@ export function check(options: CheckOptions): Check {
 			again: previous && again.get(previous),
 			defers: true,
 			fresh,
+			listed: (names) => options.progress?.("listing", filesListed + names),
 		});
+		filesListed += scan.looks.length;
 		scans.set(key, scan);
 		return scan;
 	}
@@ -455,7 +463,9 @@ export function check(options: CheckOptions): Check {
 			}
 			batch = openBatch();
 			entries = [];
-			options.progress?.(total + seen);
+			filesRead += seen;
+			seen = 0;
+			options.progress?.("reading", filesRead);
 		};
 		const want = (scan: Scan, side: Side, folder: string, index: number) => {
 			const mode = modeAt(scan.looks, index);
@@ -478,7 +488,7 @@ export function check(options: CheckOptions): Check {
 			const below = scan.folders[folder] as string;
 			if (isLeftUnread) want(left, link.source, below, l);
 			if (isRightUnread) want(right, link.copy, below, r);
-			seen++;
+			seen += Number(isLeftUnread) + Number(isRightUnread);
 			// A million files are read in pieces that fit into memory, and into a line of progress.
 			if (entries.length >= filesAtOnce) read();
 		});
@@ -634,8 +644,12 @@ export function check(options: CheckOptions): Check {
 
 	// ---- the run
 
-	const links = expandLinks(tree, manifest.links).filter(concerns);
-	const again = lookAgain(tree, rememberedBelow(links));
+	const links = withoutDoubles(expandLinks(tree, manifest.links)).filter(
+		concerns,
+	);
+	const again = lookAgain(tree, rememberedBelow(links), (files) =>
+		options.progress?.("looking at", files),
+	);
 	for (const link of links) {
 		const linkKey = keyOf(base, link);
 		const source = lookAtSide(link.source, link.copy);
@@ -835,6 +849,55 @@ export function expandLinks(
 			};
 		});
 	});
+}
+
+/**
+ * Every row is told once: what is said twice counts once, and what one link says of a file or folder within
+ * another, at the same place on both sides, the other leaves to it.
+ */
+function withoutDoubles(links: readonly Link[]): readonly Link[] {
+	const keyed = (source: string, copy: string) => `${source}\0${copy}`;
+	const byPaths = new Map<string, Link[]>();
+	for (const link of links) {
+		const key = keyed(link.source.path, link.copy.path);
+		const others = byPaths.get(key);
+		if (!others) byPaths.set(key, [link]);
+		else if (!others.some((other) => isSaidTwice(link, other)))
+			others.push(link);
+	}
+	const claims = new Map<Link, Set<string>>();
+	for (const [link] of byPaths.values()) {
+		// One that speaks for some of what is there claims nothing.
+		if (!link || link.speaksFor || link.include.length > 0) continue;
+		let source = link.source.path;
+		let copy = link.copy.path;
+		while (nameOf(source) === nameOf(copy) && source.length > 1) {
+			source = parentOf(source);
+			copy = parentOf(copy);
+			if (source === "" || copy === "") break;
+			for (const outer of byPaths.get(keyed(source, copy)) ?? []) {
+				const inner = link.source.path.slice(source.length + 1);
+				claims.set(outer, (claims.get(outer) ?? new Set()).add(inner));
+			}
+		}
+	}
+	return [...byPaths.values()].flat().map((link) => {
+		const more = claims.get(link);
+		if (!more) return link;
+		return {
+			...link,
+			claimed: {
+				source: new Set([...link.claimed.source, ...more]),
+				copy: new Set([...link.claimed.copy, ...more]),
+			},
+		};
+	});
+}
+
+function isSaidTwice(link: Link, other: Link): boolean {
+	const said = ({ include, exclude, linked, declared }: Link) =>
+		JSON.stringify([include, exclude, linked, [...declared]]);
+	return !link.speaksFor && !other.speaksFor && said(link) === said(other);
 }
 
 /** What each `*` of a side's path stands for, for everything that is there. */

@@ -3,6 +3,7 @@ import {
 	readdirSync,
 	readFileSync,
 	renameSync,
+	rmSync,
 	statSync,
 	utimesSync,
 } from "node:fs";
@@ -264,9 +265,22 @@ describe("a fix leaves alone", () => {
 		ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
 		ground.put("a/d/file", "new");
 		ground.put("other/file", "precious");
-		ground.putLink("b/d", "../other");
-		const { failed } = ground.fix();
+		const node = nodeFileTree();
+		let isThere = false;
+		const { failed } = ground.fix(undefined, {
+			...node,
+			append(path, bytes) {
+				// After the plan was made, and before it is carried out.
+				if (!isThere) ground.putLink("b/d", "../other");
+				isThere = true;
+				node.append(path, bytes);
+			},
+		});
 		expect(failed[0]?.reason).toContain("not a folder");
+		expect(ground.read("other/file")).toBe("precious");
+		// One that was there before is in no plan.
+		const fixed = ground.fix();
+		expect([...fixed.done, ...fixed.failed]).toEqual([]);
 		expect(ground.read("other/file")).toBe("precious");
 	});
 
@@ -397,14 +411,68 @@ describe("a side within the other", () => {
 });
 
 describe("undo", () => {
-	it("leaves what was edited since the fix, and says so", () => {
-		openDrifted();
+	it("leaves what was edited since the fix, and lays what it was before beside it", () => {
+		ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
+		for (const name of ["edited", "other"]) {
+			ground.put(`a/${name}`, "right");
+			ground.put(`b/${name}`, `${name} before`);
+		}
+		ground.put("a/made", "right");
 		ground.fix();
-		ground.put("b/stale", "edited after the fix");
-		const { failed, restored } = ground.undo();
-		expect(failed[0]?.reason).toContain("since the fix");
-		expect(restored.length).toBeGreaterThan(1);
-		expect(ground.read("b/stale")).toBe("edited after the fix");
+		ground.put("b/edited", "edited after the fix");
+		ground.put("b/made", "edited after it was made");
+		const { edited, failed, restored } = ground.undo();
+		expect(failed).toEqual([]);
+		expect(restored.map(({ path }) => path)).toEqual([
+			`${ground.folder}/b/other`,
+		]);
+		expect(
+			Object.fromEntries(
+				edited.map(({ operation, before }) => [operation.path, before]),
+			),
+		).toEqual({
+			[`${ground.folder}/b/edited`]: `${ground.folder}/b/edited.dos-before`,
+			[`${ground.folder}/b/made`]: undefined,
+		});
+		expect(ground.read("b/edited")).toBe("edited after the fix");
+		expect(ground.read("b/edited.dos-before")).toBe("edited before");
+		expect(ground.read("b/other")).toBe("other before");
+		expect(ground.read("b/made")).toBe("edited after it was made");
+		// What lies beside is no row, and the fix is undone.
+		expect(Object.keys(ground.statuses())).not.toContain("b/edited.dos-before");
+		expect(ground.undo().id).toBeUndefined();
+	});
+
+	it("an edit does not stand in the way of the fix before", () => {
+		ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
+		ground.put("b", "0");
+		ground.put("a", "1");
+		ground.fix();
+		ground.put("a", "2");
+		ground.fix();
+		ground.put("b", "mine");
+		expect(ground.undo().edited).toHaveLength(1);
+		expect(ground.read("b.dos-before")).toBe("1");
+		expect(ground.undo().edited).toHaveLength(1);
+		expect(ground.read("b.dos-before-1")).toBe("0");
+		expect(ground.read("b")).toBe("mine");
+		expect(ground.undo().id).toBeUndefined();
+	});
+
+	it("brings back what was taken away since the fix, and goes around a folder in its place", () => {
+		ground = openPlayground({ pairs: [{ a: "a", b: "b" }] });
+		for (const name of ["gone", "folder"]) {
+			ground.put(`a/${name}`, "right");
+			ground.put(`b/${name}`, "before");
+		}
+		ground.fix();
+		rmSync(join(ground.folder, "b/gone"));
+		rmSync(join(ground.folder, "b/folder"));
+		ground.put("b/folder/in-it", "mine");
+		expect(ground.undo().failed).toEqual([]);
+		expect(ground.read("b/gone")).toBe("before");
+		expect(ground.read("b/folder.dos-before")).toBe("before");
+		expect(ground.read("b/folder/in-it")).toBe("mine");
 	});
 
 	it("takes back one fix after the other, then has nothing left", () => {

@@ -138,44 +138,67 @@ function forgetOld(context: FixContext, current: string): void {
 export interface Undone {
 	readonly id: string | undefined;
 	readonly restored: readonly Operation[];
+	/**
+	 * Somebody edited these since the fix, and they stay as they are. What each was before the fix lies
+	 * beside it, at `before`; undefined: it was not there, or only its permission bits were others.
+	 */
+	readonly edited: readonly {
+		readonly operation: Operation;
+		readonly before: string | undefined;
+	}[];
 	readonly failed: readonly {
 		readonly operation: Operation;
 		readonly reason: string;
 	}[];
 }
 
-/** Brings back what the last fix changed, byte for byte, wherever nobody has touched it since. */
+/**
+ * Brings back what the last fix changed, byte for byte. An edit that was made since is nobody's to throw
+ * away: it stays, and what the fix had changed is laid beside it. So a fix is undone once, and the next
+ * undo is of the fix before.
+ */
 export function undoFix(context: FixContext): Undone {
 	const { tree, store } = context;
 	return locked(context, () => {
 		const journal = readJournals(context).findLast(
 			({ undone, operations }) => !undone && operations.length > 0,
 		);
-		if (!journal) return { id: undefined, restored: [], failed: [] };
+		if (!journal)
+			return { id: undefined, restored: [], edited: [], failed: [] };
 		sweep(journal, context);
 		const kept = `${store.folder}/kept/${journal.id}`;
 		tree.makeFolder(`${store.folder}/kept`);
 		tree.makeFolder(kept);
 		const restored: Operation[] = [];
 		const failed: { operation: Operation; reason: string }[] = [];
+		/** By path: what was changed first, where a fix changed it more than once. */
+		const moved = new Map<string, number>();
+		const attempt = (operation: Operation, work: () => void) => {
+			try {
+				work();
+			} catch (thrown) {
+				failed.push({ operation, reason: reasonOf(thrown) });
+			}
+		};
 		for (const [index, operation] of [
 			...journal.operations.entries(),
-		].reverse()) {
-			try {
+		].reverse())
+			attempt(operation, () => {
 				const { before, after, path } = operation;
-				const current = contentAt(path, tree);
-				if (isSameContent(current, before)) continue;
-				if (!isSameContent(current, after))
-					throw new Fault(
-						"sync/moved",
-						"it changed since the fix and was left as it is",
-					);
+				const current = standingAt(path, tree);
+				if (current && isSameContent(current, before)) return;
+				// One that was taken away since holds nothing that could be lost.
+				const isFree = current?.kind === "none" && before.kind !== "none";
+				if (!current || !(isFree || isSameContent(current, after))) {
+					moved.set(path, index);
+					return;
+				}
 				assertInside(operation, tree);
 				perform(
 					{
 						...operation,
 						from: `${kept}/${index}`,
-						before: after,
+						before: current,
 						after: before,
 					},
 					{
@@ -185,9 +208,36 @@ export function undoFix(context: FixContext): Undone {
 					},
 				);
 				restored.push(operation);
-			} catch (thrown) {
-				failed.push({ operation, reason: reasonOf(thrown) });
-			}
+			});
+		const edited: { operation: Operation; before: string | undefined }[] = [];
+		for (const [path, index] of moved) {
+			const operation = journal.operations[index] as Operation;
+			const { before } = operation;
+			const from = `${kept}/${index}`;
+			attempt(operation, () => {
+				if (before.kind === "none" || !tree.look(from)) {
+					edited.push({ operation, before: undefined });
+					return;
+				}
+				assertInside(operation, tree);
+				const beside = layBeside(path, before, tree);
+				if (beside.isNew)
+					perform(
+						{
+							...operation,
+							path: beside.path,
+							from,
+							before: { kind: "none" },
+							after: before,
+						},
+						{
+							tree,
+							kept: from,
+							temporary: temporaryOf(path, journal.id, index),
+						},
+					);
+				edited.push({ operation, before: beside.path });
+			});
 		}
 		// Deepest first: a folder is taken away only when nothing is left in it.
 		for (const folder of [...journal.made].sort(
@@ -204,7 +254,7 @@ export function undoFix(context: FixContext): Undone {
 				`${store.folder}/journal/${journal.id}`,
 				tree.encode('\n{"undone":true}\n'),
 			);
-		return { id: journal.id, restored, failed };
+		return { id: journal.id, restored, edited, failed };
 	});
 }
 
@@ -355,6 +405,30 @@ function contentAt(path: string, tree: FileTree): Content {
 		hash: tree.digest(path, look),
 		permissions: look.mode & 0o777,
 	};
+}
+
+/** The same; undefined for a folder, or whatever else is kept from nobody. */
+function standingAt(path: string, tree: FileTree): Content | undefined {
+	const look = tree.look(path);
+	const kind = look && kindOf(look.mode);
+	return kind === "folder" || kind === "other"
+		? undefined
+		: contentAt(path, tree);
+}
+
+/** The name beside `path` for what it was before: one that holds it already, or a new one. */
+function layBeside(
+	path: string,
+	before: Content,
+	tree: FileTree,
+): { readonly path: string; readonly isNew: boolean } {
+	for (let count = 0; ; count++) {
+		const beside = `${path}.dos-before${count === 0 ? "" : `-${count}`}`;
+		const standing = standingAt(beside, tree);
+		if (standing?.kind === "none") return { path: beside, isNew: true };
+		if (standing && isSameContent(standing, before))
+			return { path: beside, isNew: false };
+	}
 }
 
 /** Refuses a path that a link on its way leads out of where it was written for. */

@@ -1,20 +1,15 @@
-export { type Check, type CheckOptions, check, type Row } from "./check.ts";
 export {
-	applyFix,
-	type FixContext,
-	type Fixed,
-	interruptedFix,
-	type Undone,
-	undoFix,
-} from "./fix.ts";
-export { type Manifest, readManifest } from "./manifest.ts";
-export {
-	isChained,
-	type Operation,
-	type Plan,
-	planFix,
-	type Refused,
-} from "./plan.ts";
+	type Check,
+	type CheckOptions,
+	check,
+	type Progress,
+	type Row,
+} from "./check.ts";
+export type { FixContext, Fixed, Undone } from "./fix.ts";
+export type { Manifest } from "./manifest.ts";
+export { nearest } from "./manifest-reader.ts";
+export type { Operation, Plan, Refused } from "./plan.ts";
+export { readManifest } from "./read-manifest.ts";
 export { openStore, type Store } from "./store.ts";
 export {
 	contentOf,
@@ -28,8 +23,14 @@ export {
 export function loadDiff(): Promise<typeof import("./diff.ts")> {
 	return import("./diff.ts");
 }
+export function loadFix(): Promise<typeof import("./fix.ts")> {
+	return import("./fix.ts");
+}
 export function loadMigrate(): Promise<typeof import("./migrate.ts")> {
 	return import("./migrate.ts");
+}
+export function loadPlan(): Promise<typeof import("./plan.ts")> {
+	return import("./plan.ts");
 }
 export function loadPropose(): Promise<typeof import("./propose.ts")> {
 	return import("./propose.ts");

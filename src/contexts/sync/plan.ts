@@ -175,6 +175,24 @@ function planOnce(
 			rows: [...(other?.rows ?? []), remembered],
 		});
 	}
+	const inTheWay = new Set(
+		rows
+			.filter(
+				({ status, copy }) => status === "TYPE" && copy.fact.kind !== "folder",
+			)
+			.map(({ copy }) => copy.path),
+	);
+	if (inTheWay.size > 0)
+		for (const [path, operation] of byPath) {
+			const stands = ancestorIn(inTheWay, path);
+			if (stands === undefined || operation.before.kind !== "none") continue;
+			byPath.delete(path);
+			for (const row of rowsOf.get(path) ?? [])
+				refused.push({
+					row,
+					reason: `${stands} is no folder, so nothing can be put below it: take it away first`,
+				});
+		}
 	for (const path of spoiled) {
 		byPath.delete(path);
 		for (const row of rowsOf.get(path) ?? [])
@@ -186,8 +204,23 @@ function planOnce(
 	return { operations: [...byPath.values()], refused };
 }
 
-const waysOut =
-	"take the copy as right (--adopt PATH), overwrite it (--fix --force PATH; it is kept), or merge both (--merge PATH)";
+/** The nearest of `paths` that `path` lies below. */
+function ancestorIn(
+	paths: ReadonlySet<string>,
+	path: string,
+): string | undefined {
+	for (let at = parentOf(path); at.length > 1; at = parentOf(at))
+		if (paths.has(at)) return at;
+	return undefined;
+}
+
+function waysOut({ source, copy }: Row): string {
+	const ways =
+		"take the copy as right (--adopt PATH), overwrite it (--fix --force PATH; it is kept)";
+	return source.fact.kind === "file" && copy.fact.kind === "file"
+		? `${ways}, or merge both (--merge PATH)`
+		: ways.replace(", overwrite", ", or overwrite");
+}
 
 function mend(
 	row: Row,
@@ -204,14 +237,16 @@ function mend(
 		case "UNREADABLE":
 			return row.note ?? "it cannot be read";
 		case "EDITED":
-			if (!force) return `the copy was edited since they agreed: ${waysOut}`;
+			if (!force)
+				return `the copy was edited since they agreed: ${waysOut(row)}`;
 			break;
 		case "CONFLICT":
-			if (!force) return `both sides changed since they agreed: ${waysOut}`;
+			if (!force)
+				return `both sides changed since they agreed: ${waysOut(row)}`;
 			break;
 		case "DRIFT":
 			if (!force && !manifest.overwritesUnknown)
-				return `nobody knows which side is newer: ${waysOut}`;
+				return `nobody knows which side is newer: ${waysOut(row)}`;
 			break;
 		case "DECLARED-CHANGED":
 			if (!force)

@@ -1,5 +1,5 @@
 import { type FileTree, kindOf } from "../../ports/file-tree.ts";
-import { parentOf } from "./path.ts";
+import { nameOf, parentOf } from "./path.ts";
 import { isPrivate, reasonOf } from "./scan.ts";
 
 /** A manifest made of what a tree holds twice. */
@@ -13,6 +13,8 @@ export interface Proposal {
 const least = 64;
 const most = 262_144;
 const nearlySame = 0.7;
+/** Of one name: each is compared with every other of it, and a thousand may be called index.ts. */
+const mostSources = 50;
 
 /**
  * Finds identical and nearly identical files below `root` and gathers them into pairs of folders where
@@ -64,22 +66,24 @@ export function proposeManifest(tree: FileTree, root: string): Proposal {
 				found.push({ a: source as string, b: copy, same: true });
 		}
 	}
-	const paired = new Set(found.flatMap(({ a, b }) => [a, b]));
+	const copies = new Set(found.map(({ b }) => b));
 	for (const group of groupBy(
 		files.filter(
-			({ path, size }) => !paired.has(path) && size >= least && size <= most,
+			({ path, size }) => !copies.has(path) && size >= least && size <= most,
 		),
-		({ path }) => path.slice(path.lastIndexOf("/") + 1),
+		({ path }) => nameOf(path),
 	).values()) {
 		if (group.length < 2) continue;
-		const [source, ...copies] = group.map(({ path }) => path).sort(byWorth);
-		const left = linesOf(tree, `${root}/${source}`);
-		for (const copy of copies)
-			if (
-				left &&
-				likeness(left, linesOf(tree, `${root}/${copy}`)) >= nearlySame
-			)
-				found.push({ a: source as string, b: copy, same: false });
+		const sources: { path: string; lines: ReadonlySet<string> }[] = [];
+		for (const path of group.map(({ path }) => path).sort(byWorth)) {
+			const lines = linesOf(tree, `${root}/${path}`);
+			if (!lines) continue;
+			const like = sources.find(
+				(source) => likeness(source.lines, lines) >= nearlySame,
+			);
+			if (like) found.push({ a: like.path, b: path, same: false });
+			else if (sources.length < mostSources) sources.push({ path, lines });
+		}
 	}
 	return gather(found, files);
 }
@@ -107,9 +111,9 @@ function linesOf(
 /** Lines in common, of all lines. */
 function likeness(
 	left: ReadonlySet<string>,
-	right: ReadonlySet<string> | undefined,
+	right: ReadonlySet<string>,
 ): number {
-	if (!right || left.size === 0 || right.size === 0) return 0;
+	if (left.size === 0 || right.size === 0) return 0;
 	let common = 0;
 	for (const line of left) if (right.has(line)) common++;
 	return common / (left.size + right.size - common);

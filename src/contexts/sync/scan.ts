@@ -291,16 +291,18 @@ export interface ScanOptions {
 	readonly defers: boolean;
 	/** Told before the first thing is read anew: from then on, what is found is newer than the cache. */
 	readonly fresh: () => void;
+	/** Told now and then how many names were found. */
+	readonly listed?: (names: number) => void;
 }
 
-/** Names that no comparison wants: what tools keep for themselves, and what a fix leaves while it works. */
+/** Names that no comparison wants: what tools keep for themselves, and what a fix, merge or undo of ours lays beside a file. */
 export function isPrivate(name: string): boolean {
 	return (
 		name === ".git" ||
 		name === "node_modules" ||
 		name === ".dos-sync" ||
-		(name.startsWith(".dos-sync-") && name.endsWith(".tmp")) ||
-		name.endsWith(".dos-merge")
+		(name.includes(".dos-") &&
+			/^\.dos-sync-.*\.tmp$|\.dos-(merge|before)(-\d+)?$/s.test(name))
 	);
 }
 
@@ -308,6 +310,7 @@ export function isPrivate(name: string): boolean {
 export function lookAgain(
 	tree: FileTree,
 	scans: readonly { readonly root: string; readonly scan: Scan }[],
+	looked?: (files: number) => void,
 ): ReadonlyMap<Scan, Float64Array> {
 	if (scans.length === 0) return new Map();
 	const looks = tree.lookAll(
@@ -319,6 +322,7 @@ export function lookAgain(
 				count: scan.looks.length,
 			}),
 		),
+		looked,
 	);
 	return new Map(
 		scans.map(({ scan }, at) => [scan, looks[at] as Float64Array]),
@@ -418,6 +422,7 @@ export function scanTree(options: ScanOptions): Scan {
 					child = previous.ends[child] as number
 				)
 					known.set(previous.folders[child] as string, child);
+			options.listed?.(scan.names.length);
 			for (const child of folders) visit(child, known.get(child) ?? -1);
 		}
 		scan.ends[index] = scan.folders.length;

@@ -7,18 +7,20 @@ import {
 import { type FileTree, type Look, oneByOne } from "../../ports/file-tree.ts";
 import {
 	applyFix,
+	type FixContext,
+	type Fixed,
+	type Undone,
+	undoFix,
+} from "./fix.ts";
+import {
 	type Check,
 	type CheckOptions,
 	check,
-	type FixContext,
-	type Fixed,
 	openStore,
-	planFix,
 	readManifest,
 	type Store,
-	type Undone,
-	undoFix,
 } from "./index.ts";
+import { planFix } from "./plan.ts";
 
 /** A folder with a manifest, and everything a test does to it. */
 export interface Playground extends RealFolder {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readManifest } from "./manifest.ts";
+import { readManifest } from "./read-manifest.ts";
 
 const place = { path: "/repo/.dos-sync-manifest.json", home: "/home/me" };
 const read = (value: unknown) =>
@@ -25,6 +25,26 @@ function mistakes(value: unknown): readonly string[] {
 				({ line, column, message }) => `${line}:${column} ${message}`,
 			);
 }
+
+describe("version 1, what is probably not meant", () => {
+	it("a pair in both directions is a mistake, at the second", () => {
+		expect(
+			mistakes({
+				pairs: [
+					{ a: "x", b: "y" },
+					{ a: "y/", b: "./x" },
+				],
+			}),
+		).toEqual([expect.stringContaining("1:29 These two are a pair already")]);
+	});
+
+	it("a star in a pair is a name, and a warning", () => {
+		const outcome = read({ pairs: [{ a: "a/*", b: "b" }] });
+		expect(outcome.ok && outcome.value.warnings).toEqual([
+			expect.stringContaining("a/* is taken as a name"),
+		]);
+	});
+});
 
 describe("version 1", () => {
 	it("reads the published schema, whole", () => {
