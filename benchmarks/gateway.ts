@@ -10,6 +10,7 @@ import {
 	type Scenario,
 	startGateway,
 	startUpstreamProgram,
+	warmUp,
 } from "./lib/gateways.ts";
 import type { Program, Started } from "./lib/process.ts";
 
@@ -43,6 +44,7 @@ const scenarios: readonly Scenario[] = [
 	{ name: "plain, 1 connection", stream: false, connections: 1 },
 	{ name: "plain, 16 connections", stream: false, connections: 16 },
 	{ name: "plain, 64 connections", stream: false, connections: 64 },
+	{ name: "plain, 256 connections", stream: false, connections: 256 },
 	{
 		name: "plain, 100 KB prompt, 16 connections",
 		stream: false,
@@ -92,6 +94,7 @@ async function against(
 ): Promise<void> {
 	const running = await gateway.start(Number(upstream.ready.port));
 	try {
+		if (gateway.name !== "direct") await warmUp(running);
 		await work(running);
 	} finally {
 		await running.stop();

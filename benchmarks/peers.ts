@@ -66,7 +66,7 @@ const plan: Plan = flags.short
 	: {
 			seconds: 3,
 			warmUp: 0.5,
-			first: 2,
+			first: 12,
 			frontier: {
 				seconds: 1.2,
 				steps: [1, 2, 4, 8, 16, 32, 64, 128, 256],

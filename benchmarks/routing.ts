@@ -2,6 +2,10 @@
  * How long deciding takes over 300 substrates and 20 postures: `node benchmarks/routing.ts`. Medians and 99th
  * percentiles of single decisions, as a route is waited for by one call at a time.
  */
+import { memoryEventLog } from "../src/adapters/event-log/memory.ts";
+import { systemClock } from "../src/adapters/runtime/clock.ts";
+import { nodeDigest } from "../src/adapters/runtime/digest.ts";
+import { openHead } from "../src/contexts/log/index.ts";
 import {
 	emptyPolicy,
 	fact,
@@ -16,12 +20,16 @@ import {
 	type Health,
 	type HealthSnapshot,
 	type OwnerTable,
+	openReplays,
 	type Policy,
 	type RouteRequest,
 	readPostures,
+	recordedInputs,
 	recordOf,
-	replay,
+	retell,
+	routing,
 } from "../src/contexts/routing/index.ts";
+import { sealEvent } from "../src/kernel/event.ts";
 import type { CatalogueSnapshot } from "../src/ports/catalogue.ts";
 
 const countries = ["DE", "FR", "US", "US", "SG"];
@@ -167,6 +175,7 @@ measure(
 	},
 );
 
+/** Health changes at most once a second: of a log with 50 calls a second. */
 const lines = Array.from({ length: 20_000 }, (_, number) =>
 	JSON.stringify(
 		recordOf(
@@ -174,27 +183,62 @@ const lines = Array.from({ length: 20_000 }, (_, number) =>
 				asking(number),
 				catalogue,
 				policy,
-				healthAt(number % 60),
+				healthAt(Math.floor(number / 50) % 60),
 				table,
 				now + number,
 			),
 		),
 	),
 );
-const inputs = {
-	catalogue: () => catalogue,
-	policy: () => policy,
-	table: () => table,
-};
+const log = memoryEventLog();
+const head = await openHead({
+	log,
+	deciders: { routing },
+	clock: systemClock,
+	digest: nodeDigest,
+});
+for (const command of [
+	{ type: "record-catalogue", catalogue },
+	{ type: "record-policy", policy, by: "owner" },
+	{ type: "record-table", table, by: "owner" },
+] as const)
+	await head.execute("routing", command, { actor: "operator" });
+const tip = await log.tip();
+let { position, hash: previous } = tip;
+await log.write((head) =>
+	head.append(
+		lines.map((line, number) => {
+			const { winner } = JSON.parse(line) as DecisionRecord;
+			const event = sealEvent(
+				{
+					position: ++position,
+					previous,
+					time: tip.time,
+					stream: "account/acme",
+					version: number + 1,
+					type: "credits-held",
+					actor: "key/key-1",
+					data: `{"call":"${number}","account":"acme","substrate":"${winner}","route":${line}}`,
+				},
+				nodeDigest.text,
+			);
+			previous = event.hash;
+			return event;
+		}),
+	),
+);
+const replays = openReplays();
 const started = process.hrtime.bigint();
 let differing = 0;
-for (const line of lines) {
-	const outcome = replay(JSON.parse(line) as DecisionRecord, inputs, router);
-	if (!outcome.ok || outcome.value.differs.length > 0) differing++;
-}
+for await (const retold of retell({
+	log,
+	inputs: recordedInputs(log, nodeDigest),
+	router: createRouter({ worlds: 32 }),
+}))
+	differing += replays.check(retold).length;
 const seconds = Number(process.hrtime.bigint() - started) / 1e9;
 console.log(
-	`${"replays, from their JSON".padEnd(52)} ${Math.round(lines.length / seconds)} a second, ${differing} differ   target 10000`,
+	`${"replays, as dos audit replay does them".padEnd(52)} ${Math.round(replays.decisions() / seconds)} a second, ${differing} differ   target 10000`,
 );
 const sizes = lines
 	.map((line) => line.length)

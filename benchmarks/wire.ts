@@ -80,6 +80,18 @@ for (const [name, bytes, target, times] of [
 	}
 }
 
+for (const [name, bytes, target] of [
+	["500 B", body(500, 300), 5],
+	["100 KB, messages of 2 KB", body(100_000, 2_000), 10],
+	["100 KB, messages of 50 B", body(100_000, 50), 200],
+] as const) {
+	for (const wire of [openaiChat, anthropicMessages]) {
+		const asked = request(wire, bytes);
+		const time = microseconds(2_000, () => wire.traits(asked));
+		report(`${wire.id}: traits ${name}`, time, "µs", target);
+	}
+}
+
 const frames: Buffer[] = [];
 for (let index = 0; index < 34; index++) {
 	const last = index === 33;

@@ -114,6 +114,16 @@ describe("each rule can fail", () => {
 			"src/apps/a.ts",
 			'import { credits } from "../contexts/credits/credits.ts";',
 		);
+		const fixtures = {
+			"src/contexts/credits/fixtures/a.ts": "export const one = 1;",
+		};
+		const fixture = 'import { one } from "../credits/fixtures/a.ts";';
+		expect(
+			rules({ ...fixtures, "src/contexts/gateway/a.ts": fixture }),
+		).toContain("index-only");
+		expect(
+			rules({ ...fixtures, "src/contexts/gateway/a.test.ts": fixture }),
+		).toEqual([]);
 		expect(
 			rules({
 				"src/contexts/credits/a.ts": 'import { credits } from "./credits.ts";',

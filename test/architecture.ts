@@ -220,7 +220,8 @@ function checkTarget(
 	if (
 		context !== undefined &&
 		context !== contextOf(module.path) &&
-		target !== `src/contexts/${context}/index.ts`
+		target !== `src/contexts/${context}/index.ts` &&
+		!(target.startsWith(`src/contexts/${context}/fixtures/`) && module.test)
 	) {
 		report(
 			"index-only",

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requestBody } from "../lib/answers.ts";
 import { searchFrontier } from "../lib/frontier.ts";
-import { leaveEarly, measure, type Scenario } from "../lib/gateways.ts";
+import { leaveEarly, measure, type Scenario, warmUp } from "../lib/gateways.ts";
 import type { Started } from "../lib/process.ts";
 import type { Peer, RunningPeer } from "./peer.ts";
 import {
@@ -18,7 +18,7 @@ export interface Plan {
 	/** Of load in a cell, and before it. */
 	readonly seconds: number;
 	readonly warmUp: number;
-	/** Of load before the first cell, for runtimes that compile while they run. */
+	/** Of load before the first cell, at most. */
 	readonly first: number;
 	/** Of load in a step of the frontier's search, and what steps; none: no search. */
 	readonly frontier?: {
@@ -55,11 +55,12 @@ export async function measureSpeed(
 		}
 	};
 	const frontier = await behind(peer, upstreams.quick, async (gateway) => {
-		await measure(gateway, scenarios.many, plan.first, 0);
+		await warmUp(gateway, { seconds: plan.first });
 		await take(gateway, false);
 		return plan.frontier && (await findFrontier(gateway, plan.frontier));
 	});
 	const left = await behind(peer, upstreams.paced, async (gateway) => {
+		await warmUp(gateway, { seconds: plan.first });
 		await take(gateway, true);
 		return leaveEarly(gateway, upstreams.paced);
 	});

@@ -3,6 +3,7 @@ import {
 	ownerCeiling,
 	ownerPriceBook,
 } from "../adapters/price-book/owner-rows.ts";
+import { canonicalJson } from "../adapters/runtime/canonical-json.ts";
 import { priceIds } from "../adapters/vendors/all.ts";
 import { openAuthorizer } from "../adapters/vendors/authorizer.ts";
 import {
@@ -26,6 +27,7 @@ import {
 	type Report,
 	type Substrates,
 } from "../contexts/gateway/index.ts";
+import type { RoutingDesk } from "../contexts/routing/index.ts";
 import { Fault, type Outcome } from "../kernel/outcome.ts";
 import type { HttpClient } from "../ports/http-client.ts";
 import type {
@@ -38,6 +40,7 @@ import type { WireProtocol } from "../ports/wire-protocol.ts";
 import { assertSafeToListen, type Config } from "./config.ts";
 import type { Environment } from "./home.ts";
 import type { Ledger } from "./ledger.ts";
+import { openRouting } from "./routing.ts";
 import { followOthers } from "./studio/follow.ts";
 import {
 	type Instance,
@@ -53,6 +56,7 @@ export interface Studio {
 	readonly substrates: Substrates;
 	readonly vendors: readonly FoundVendor[];
 	readonly protocols: readonly WireProtocol[];
+	readonly desk: RoutingDesk;
 	/** This run among the others on its store. */
 	readonly instance: Pick<Instance, "holder" | "onDuty" | "replicas">;
 	/** Resolves holds that earlier runs left, then accepts connections. Returns the base address. */
@@ -81,6 +85,8 @@ export async function openStudio(options: {
 	const crossings = openCrossings(spoken);
 	const [first, ...others] = spoken;
 	const protocols = [first.wire, ...others.map(({ wire }) => wire)] as const;
+	const prices = await openPrices(config, vendors);
+	const desk = await openRouting({ ledger, config, vendors, prices, report });
 	const substrates = openSubstrates({
 		vendors: vendors.filter(({ on }) => on).map(active),
 		off: Object.fromEntries(
@@ -89,7 +95,7 @@ export async function openStudio(options: {
 				.map(({ vendor, whyNot }) => [vendor.id, whyNot ?? "it is off"]),
 		),
 		aliases: config.models,
-		prices: await openPrices(config, vendors),
+		prices,
 		crossings,
 	});
 	const client = loopbackClient(edges.client);
@@ -114,7 +120,17 @@ export async function openStudio(options: {
 		answers: ledger.store.answers(),
 		crossings,
 		substrates,
+		desk,
 		holds: config.holds,
+		attempts: config.retries,
+		cachePrice: config.cache.price,
+		canonicalJson,
+		crowd: {
+			calls: config.limits.calls,
+			bytes: config.limits.callBytes,
+			queue: config.limits.queue,
+			wait: config.limits.queueWait,
+		},
 		timeouts: config.timeouts,
 		bodyBytes: config.limits.bodyBytes,
 		requestsPerMinute: config.limits.requestsPerMinute,
@@ -158,6 +174,7 @@ export async function openStudio(options: {
 		substrates,
 		vendors,
 		protocols,
+		desk,
 		instance,
 		async listen() {
 			assertSafeToListen(config.listen);
@@ -187,6 +204,8 @@ export async function openStudio(options: {
 						version: options.version,
 						hosts: hostNames(config),
 						refresh: () => head.refresh(),
+						learn: (command, intent) =>
+							head.execute("learning", command, intent),
 						draining: () => draining,
 						readiness: () =>
 							lookAtReadiness(following, draining, config.replica.readyWithin),
@@ -238,14 +257,16 @@ async function openEdges(): Promise<{
 	readonly server: HttpServer;
 	readonly client: HttpClient;
 }> {
+	const { socketHttpClient } = await import(
+		"../adapters/http-client/sockets.ts"
+	);
+	const client = socketHttpClient();
 	if (process.versions.bun === undefined) {
 		const { nodeHttpServer } = await import("../adapters/http-server/node.ts");
-		const { nodeHttpClient } = await import("../adapters/http-client/node.ts");
-		return { server: nodeHttpServer(), client: nodeHttpClient() };
+		return { server: nodeHttpServer(), client };
 	}
 	const { bunHttpServer } = await import("../adapters/http-server/bun.ts");
-	const { bunHttpClient } = await import("../adapters/http-client/bun.ts");
-	return { server: bunHttpServer(), client: bunHttpClient() };
+	return { server: bunHttpServer(), client };
 }
 
 /** The owner's rows first, then what costs nothing, then the package, then the owner's ceiling for all that is unknown. */

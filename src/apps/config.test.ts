@@ -48,6 +48,10 @@ describe("an empty configuration", () => {
 				bodyBytes: 32 * 2 ** 20,
 				headerBytes: 16 * 2 ** 10,
 				connections: 1024,
+				calls: 1024,
+				callBytes: 512 * 2 ** 20,
+				queue: 1024,
+				queueWait: 10_000,
 				headersTimeout: 10_000,
 				requestTimeout: 300_000,
 				keepAliveTimeout: 75_000,
@@ -59,9 +63,12 @@ describe("an empty configuration", () => {
 				total: 1_800_000,
 			},
 			holds: { wait: 5_000, outputCeiling: undefined },
+			retries: { attempts: 2, fallbacks: 3 },
+			cache: { price: 0 },
 			vendors: {},
 			models: {},
 			prices: [],
+			catalogue: { vendors: {}, substrates: {} },
 		});
 	});
 
@@ -69,7 +76,12 @@ describe("an empty configuration", () => {
 		["a comment", "# nothing\n"],
 		["the starter", starterConfig],
 		["sections without content", "limits:\nvendors:\n"],
-	])("is what %s is", (_, text) => expect(read(text)).toEqual(read("")));
+	])("is what %s is", (_, text) =>
+		expect(read(text)).toEqual({
+			...read(""),
+			placeOf: expect.any(Function),
+		}),
+	);
 
 	it("is still valid with every line of the starter in force", () => {
 		const uncommented = starterConfig.replace(/^# ?(?=[a-z]+:| {2})/gm, "");
@@ -88,12 +100,15 @@ describe("an empty configuration", () => {
 describe("a setting", () => {
 	it("is read with its unit", () => {
 		const { config } = read(
-			"limits: {bodyBytes: 1 MiB, headerBytes: 4096, requestsPerMinute: 60}\ntimeouts: {connect: 500ms, idle: 1.5m}\nholds: {wait: 0s}",
+			"limits: {bodyBytes: 1 MiB, headerBytes: 4096, requestsPerMinute: 60, calls: 8, queue: 0, queueWait: 2s}\ntimeouts: {connect: 500ms, idle: 1.5m}\nholds: {wait: 0s}",
 		);
 		expect(config.limits).toMatchObject({
 			bodyBytes: 1_048_576,
 			headerBytes: 4096,
 			requestsPerMinute: 60,
+			calls: 8,
+			queue: 0,
+			queueWait: 2_000,
 		});
 		expect(config.timeouts).toMatchObject({
 			connect: 500,
@@ -300,6 +315,62 @@ describe("a vendor's key", () => {
 	});
 });
 
+describe("several keys of a vendor", () => {
+	const first = `key: "\${MY_KEY}"`;
+
+	it("are each read like one, named by their places unless the owner names them", () => {
+		const { config, warnings, holdsSecret } = read(
+			`vendors: {acme: {keys: [{${first}}, {${first}, name: team, weight: 3, requestsPerMinute: 60, tokensPerMinute: 9000}]}}`,
+		);
+		const key = "sk-from-environment";
+		expect(config.vendors.acme?.keys).toEqual([
+			{ key, name: "1", weight: 1 },
+			{
+				key,
+				name: "team",
+				weight: 3,
+				requestsPerMinute: 60,
+				tokensPerMinute: 9000,
+			},
+		]);
+		expect({ warnings, holdsSecret }).toEqual({
+			warnings: [],
+			holdsSecret: false,
+		});
+		expect(read("vendors: {a: {keys: [{key: sk-1}]}}").holdsSecret).toBe(true);
+	});
+
+	it("are left out, with a warning, where their variable is not set; the others keep their names", () => {
+		const { config, warnings } = read(
+			`vendors: {acme: {keys: [{key: "\${NOT_SET}"}, {${first}}]}}`,
+		);
+		expect(config.vendors.acme?.keys).toMatchObject([{ name: "2" }]);
+		expect(warnings).toEqual([
+			"vendors.acme.keys (1) refers to the environment variable NOT_SET, which is not set.",
+		]);
+	});
+
+	it.each([
+		["none", "keys: []", /a key/],
+		["beside a key", `key: a, keys: [{${first}}]`, /into the list/],
+		["of one name", `keys: [{${first}, name: a}, {key: b, name: a}]`, /alike/],
+		[
+			"of a name and a place",
+			`keys: [{${first}, name: "2"}, {key: b}]`,
+			/alike/,
+		],
+		["of a name that is none", `keys: [{${first}, name: A b}]`, /characters/],
+		["of a name that is the key", "keys: [{key: a, name: a}]", /are shown/],
+		["of no weight", `keys: [{${first}, weight: 0}]`, /at least 1/],
+		["without a key", "keys: [{name: a}]", /missing/],
+		["with another setting", `keys: [{${first}, wight: 1}]`, /"weight"/],
+	])("are refused: %s", (_, text, message) => {
+		expect(problemsOf(`vendors: {acme: {${text}}}`)).toMatchObject([
+			{ message: expect.stringMatching(message) },
+		]);
+	});
+});
+
 describe("listening", () => {
 	it.each(["127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost", "LOCALHOST"])(
 		"on %s is of this machine",
@@ -341,6 +412,7 @@ describe("the file", () => {
 			config: read("").config,
 			exists: false,
 			warnings: [],
+			placeOf: expect.any(Function),
 		});
 	});
 

@@ -1,7 +1,12 @@
 import { readFileSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import * as v from "valibot";
-import { type Document, isMap, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isSeq, LineCounter, parseDocument } from "yaml";
+import {
+	type CatalogueOverlay,
+	type OverlayProblem,
+	readOverlay,
+} from "../adapters/catalogue/overlay.ts";
 import { Fault } from "../kernel/outcome.ts";
 import type { Timeouts } from "../ports/http-client.ts";
 import type { HttpLimits } from "../ports/http-server.ts";
@@ -24,6 +29,8 @@ export interface Config {
 	/** How long a vendor may take: connect 10 s, first byte 5 min, idle 2 min, total 30 min. */
 	readonly timeouts: Timeouts;
 	readonly holds: HoldsConfig;
+	readonly retries: RetriesConfig;
+	readonly cache: CacheConfig;
 	/** By vendor id: settings of known vendors, and vendors of the owner's own. */
 	readonly vendors: Readonly<Record<string, VendorConfig>>;
 	/** Names of the owner's own for models: `fast: openai/gpt-4o-mini`. */
@@ -32,6 +39,10 @@ export interface Config {
 	readonly prices: readonly unknown[];
 	/** What a call to a model of unknown price may cost at most, as written. Absent: such a call is refused. */
 	readonly ceiling?: unknown;
+	/** Classes, postures and table, as written: a mistake in them stops what it is about, and never the reading. Absent: nothing is said. */
+	readonly routing?: unknown;
+	/** What the owner says of vendors and substrates. Default nothing. */
+	readonly catalogue: CatalogueOverlay;
 }
 
 export interface ListenConfig {
@@ -55,6 +66,14 @@ export interface ReplicaConfig {
 }
 
 export interface LimitsConfig extends HttpLimits {
+	/** Calls that are carried out at once. Default 1024. */
+	readonly calls: number;
+	/** Bytes of their bodies together. Default 512 MiB. */
+	readonly callBytes: number;
+	/** Calls that may wait for room. Default 1024. */
+	readonly queue: number;
+	/** Milliseconds that one waits for room, at most; 0: none waits. Default 10 s. */
+	readonly queueWait: number;
 	/** Requests of one key in a minute. Absent: no limit. */
 	readonly requestsPerMinute?: number;
 }
@@ -69,11 +88,32 @@ export interface HoldsConfig {
 	readonly outputCeiling: number | undefined;
 }
 
+export interface RetriesConfig {
+	/** Times that one substrate is asked for a call, at most. Default 2. */
+	readonly attempts: number;
+	/** Other substrates that are asked when one fails, at most. Default 3. */
+	readonly fallbacks: number;
+	/** Asks a second substrate when the first is late. Absent: never. */
+	readonly hedge?: {
+		/** How long the first may take to begin. Default 2 s. */
+		readonly after: number;
+		/** Only calls that ask for at most so many output tokens. Default 256. */
+		readonly outputTokens: number;
+	};
+}
+
+export interface CacheConfig {
+	/** What an answer out of the cache costs, in hundredths of what it cost first. Default 0. */
+	readonly price: number;
+}
+
 export interface VendorConfig {
 	/** False turns the vendor off, key or not. Default true. */
 	readonly enabled: boolean;
 	/** Used when the environment holds none. A `${NAME}` in the file has become that variable's value. */
 	readonly key?: string;
+	/** Several keys that calls are spread over, instead of any other. Those whose variable is not set are left out. */
+	readonly keys?: readonly VendorKeyConfig[];
 	/** Where its API is reached, instead of the address we know. */
 	readonly base?: string;
 	/** What stands in the places of the addresses we know: `region`, `location`, `resource`. */
@@ -90,12 +130,30 @@ export interface VendorConfig {
 	readonly quirks: Quirks;
 }
 
+export interface VendorKeyConfig {
+	readonly key: string;
+	/** What it is called in metrics and messages. Default its place in the list, from 1. */
+	readonly name: string;
+	/** Its part of the calls, against the weights of the others. Default 1. */
+	readonly weight: number;
+	/** What the vendor allows it. Absent: no limit but the vendor's own word. */
+	readonly requestsPerMinute?: number;
+	readonly tokensPerMinute?: number;
+}
+
 export interface LoadedConfig {
 	readonly config: Config;
 	/** Whether there is a file. */
 	readonly exists: boolean;
 	/** What works but should be mended, each a sentence. */
 	readonly warnings: readonly string[];
+	/** Where in the file something stands, or the nearest thing above it that does; 1-based. */
+	placeOf(path: readonly (string | number)[]): ConfigPlace | undefined;
+}
+
+export interface ConfigPlace {
+	readonly line: number;
+	readonly column: number;
 }
 
 /** One thing wrong in the file. */
@@ -129,7 +187,7 @@ export function loadConfig(home: Home, environment: Environment): LoadedConfig {
 		}
 		exists = false;
 	}
-	const { config, warnings, holdsSecret } = parseConfig(text, {
+	const { config, warnings, holdsSecret, placeOf } = parseConfig(text, {
 		environment,
 		file: home.config,
 		folder: home.folder,
@@ -138,13 +196,14 @@ export function loadConfig(home: Home, environment: Environment): LoadedConfig {
 		return {
 			config,
 			exists,
+			placeOf,
 			warnings: [
 				...warnings,
 				`${home.config} holds keys and others may read it. Run: chmod 600 ${home.config}`,
 			],
 		};
 	}
-	return { config, exists, warnings };
+	return { config, exists, warnings, placeOf };
 }
 
 /** As `loadConfig`, from a text. `holdsSecret` tells whether a key is written out in it. */
@@ -159,6 +218,7 @@ export function parseConfig(
 	readonly config: Config;
 	readonly warnings: readonly string[];
 	readonly holdsSecret: boolean;
+	readonly placeOf: LoadedConfig["placeOf"];
 } {
 	const lines = new LineCounter();
 	// Pretty errors would quote the line, and with it perhaps a key.
@@ -180,7 +240,16 @@ export function parseConfig(
 		});
 		throw invalid(from.file, problems);
 	}
-	const written = withoutEmpty(toPlain(document, from.file) ?? {});
+	function placeOf(
+		path: readonly (string | number)[],
+	): ConfigPlace | undefined {
+		const offset = offsetOf(document.contents, path);
+		if (offset === undefined) return undefined;
+		const { line, col } = lines.linePos(offset);
+		return { line, column: col };
+	}
+	const plain = toPlain(document, from.file) ?? {};
+	const written = withRouting(withoutEmpty(plain), plain);
 	const parsed = v.safeParse(schema, written);
 	if (!parsed.success) {
 		const problems = parsed.issues.map((issue): ConfigProblem => {
@@ -190,10 +259,8 @@ export function parseConfig(
 			const path = steps
 				.slice(0, list ? -1 : undefined)
 				.map(({ key }) => key as string | number);
-			const offset = offsetOf(document.contents, path);
-			const place = offset === undefined ? undefined : lines.linePos(offset);
 			return {
-				...(place && { line: place.line, column: place.col }),
+				...placeOf(path),
 				path: path.map(shownKey).join("."),
 				message: list ? noSection : describe(issue, path),
 			};
@@ -201,7 +268,27 @@ export function parseConfig(
 		problems.sort((one, other) => (one.line ?? 0) - (other.line ?? 0));
 		throw invalid(from.file, problems);
 	}
-	const { listen, vendors, store: storeStated, ...rest } = parsed.output;
+	const {
+		listen,
+		vendors,
+		store: storeStated,
+		catalogue: said,
+		...rest
+	} = parsed.output;
+	const catalogue = readOverlay(said);
+	if (!catalogue.ok) {
+		const { problems } = catalogue.error.details as {
+			readonly problems: readonly OverlayProblem[];
+		};
+		throw invalid(
+			from.file,
+			problems.map(({ path, message }) => ({
+				...placeOf(["catalogue", ...path]),
+				path: ["catalogue", ...path].map(shownKey).join("."),
+				message,
+			})),
+		);
+	}
 	const warnings: string[] = [];
 	const storeVariable = referenceIn(storeStated);
 	const store = (
@@ -220,18 +307,34 @@ export function parseConfig(
 		storeVariable === undefined &&
 		/:\/\/[^/@]*:[^/@]/.test(storeStated);
 	const resolvedVendors: Record<string, VendorConfig> = {};
-	for (const [id, { key: stated, ...vendor }] of Object.entries(vendors)) {
+	function resolved(stated: string, path: string): string | undefined {
 		const reference = referenceIn(stated);
-		const key = (
-			reference === undefined ? stated : from.environment[reference]
-		)?.trim();
-		if (stated !== undefined && reference === undefined) holdsSecret = true;
-		if (reference !== undefined && !key) {
-			warnings.push(
-				`vendors.${id}.key refers to the environment variable ${reference}, which is not set.`,
-			);
+		if (reference === undefined) {
+			holdsSecret = true;
+			return stated.trim();
 		}
-		resolvedVendors[id] = key ? { ...vendor, key } : vendor;
+		const key = from.environment[reference]?.trim();
+		if (!key)
+			warnings.push(
+				`${path} refers to the environment variable ${reference}, which is not set.`,
+			);
+		return key;
+	}
+	for (const [id, { key: stated, keys, ...vendor }] of Object.entries(
+		vendors,
+	)) {
+		const key =
+			stated === undefined ? undefined : resolved(stated, `vendors.${id}.key`);
+		const listed = keys?.flatMap((row, index): VendorKeyConfig[] => {
+			const name = row.name ?? String(index + 1);
+			const key = resolved(row.key, `vendors.${id}.keys (${name})`);
+			return key ? [{ ...row, key, name }] : [];
+		});
+		resolvedVendors[id] = {
+			...vendor,
+			...(key && { key }),
+			...(listed && { keys: listed }),
+		};
 	}
 	const absolute = (path: string) =>
 		isAbsolute(path) ? path : join(from.folder, path);
@@ -245,9 +348,11 @@ export function parseConfig(
 			...(store && { store }),
 			listen: tls ? { ...listen, tls } : listen,
 			vendors: resolvedVendors,
+			catalogue: catalogue.value,
 		},
 		warnings,
 		holdsSecret,
+		placeOf,
 	};
 }
 
@@ -279,7 +384,7 @@ export function assertSafeToListen({
 	);
 }
 
-/** Every key the file knows, dotted, with `<id>`, `<alias>` and `<name>` for names the owner chooses: what the guide must explain. */
+/** Every key the file knows, dotted, with `<id>`, `<alias>` and `<name>` for names the owner chooses and `<n>` for places in a list: what the guide must explain. */
 export function configKeys(): readonly string[] {
 	return keysOf(schema, "");
 }
@@ -390,10 +495,40 @@ const section = <Entries extends v.ObjectEntries>(entries: Entries) =>
 
 const quirk = v.exactOptional(v.boolean("must be true or false"));
 const words = v.exactOptional(v.array(text, "must be a list of words"));
+const vendorKeys = v.pipe(
+	v.array(
+		section({
+			key: text,
+			name: v.exactOptional(
+				v.pipe(
+					v.string("must be text: put it in quotes"),
+					v.regex(
+						/^[a-z0-9][a-z0-9_-]{0,31}$/,
+						"must be 1 to 32 characters of a-z, 0-9, - and _",
+					),
+				),
+			),
+			weight: v.optional(count(1, 1_000), 1),
+			requestsPerMinute: v.exactOptional(count(1)),
+			tokensPerMinute: v.exactOptional(count(1)),
+		}),
+		"must be a list of keys",
+	),
+	v.minLength(1, "must hold a key"),
+	v.check((keys) => {
+		const names = keys.map(({ name }, index) => name ?? String(index + 1));
+		return new Set(names).size === names.length;
+	}, "must not name two keys alike"),
+	v.check(
+		(keys) => keys.every(({ key, name }) => key !== name),
+		"must not use a key as its name: names are shown",
+	),
+);
 const vendor = v.pipe(
 	section({
 		enabled: flag(true),
 		key: v.exactOptional(text),
+		keys: v.exactOptional(vendorKeys),
 		base: v.exactOptional(text),
 		parameters: v.exactOptional(
 			v.record(
@@ -437,6 +572,14 @@ const vendor = v.pipe(
 			"needs a base as well: the address of this vendor's API",
 		),
 		["protocol"],
+	),
+	v.forward(
+		v.partialCheck(
+			[["key"], ["keys"]],
+			({ key, keys }) => key === undefined || keys === undefined,
+			"stands beside key: put that one into the list",
+		),
+		["keys"],
 	),
 );
 
@@ -483,6 +626,10 @@ const schema = section({
 			headerBytes: v.optional(size, "16 KiB"),
 			connections: v.optional(count(1, 1_000_000), 1024),
 			requestsPerMinute: v.exactOptional(count(1)),
+			calls: v.optional(count(1, 1_000_000), 1024),
+			callBytes: v.optional(size, "512 MiB"),
+			queue: v.optional(count(0, 1_000_000), 1024),
+			queueWait: v.optional(duration(0), "10s"),
 			headersTimeout: v.optional(duration(1), "10s"),
 			requestTimeout: v.optional(duration(1), "5m"),
 			keepAliveTimeout: v.optional(duration(1), "75s"),
@@ -517,6 +664,20 @@ const schema = section({
 		}),
 		{},
 	),
+	retries: v.optional(
+		section({
+			attempts: v.optional(count(1, 10), 2),
+			fallbacks: v.optional(count(0, 20), 3),
+			hedge: v.exactOptional(
+				section({
+					after: v.optional(duration(1), "2s"),
+					outputTokens: v.optional(count(1, 10_000_000), 256),
+				}),
+			),
+		}),
+		{},
+	),
+	cache: v.optional(section({ price: v.optional(count(0, 100), 0) }), {}),
 	vendors: v.optional(
 		v.record(
 			v.pipe(
@@ -553,6 +714,8 @@ const schema = section({
 	),
 	prices: v.optional(v.array(v.unknown(), "must be a list of price rows"), []),
 	ceiling: v.exactOptional(v.unknown()),
+	routing: v.exactOptional(v.unknown()),
+	catalogue: v.exactOptional(v.unknown()),
 });
 
 /** A hundred years: a moment that far away can still be counted exactly. */
@@ -614,6 +777,32 @@ function withoutEmpty(value: unknown): unknown {
 	);
 }
 
+/**
+ * The `routing:` section as it was written, but for its parts that are empty altogether. Inside of them nothing is
+ * passed over: an empty class or posture is one that cannot be read, and none that was not written.
+ */
+function withRouting(settings: unknown, plain: unknown): unknown {
+	const routing = memberOf(plain, "routing");
+	if (routing === undefined || routing === null) return settings;
+	return { ...(settings as object), routing: partsOf(routing) };
+}
+
+function partsOf(section: unknown): unknown {
+	if (typeof section !== "object" || section === null || Array.isArray(section))
+		return section;
+	return Object.fromEntries(
+		Object.entries(section)
+			.filter(([, part]) => part !== null)
+			.map(([name, part]) => [name, name === "table" ? partsOf(part) : part]),
+	);
+}
+
+function memberOf(value: unknown, name: string): unknown {
+	return typeof value === "object" && value !== null
+		? (value as Readonly<Record<string, unknown>>)[name]
+		: undefined;
+}
+
 const syntaxErrors: Readonly<Record<string, string | undefined>> = {
 	BAD_INDENT:
 		"is indented differently from its neighbours, or a bracket before it was not closed",
@@ -648,6 +837,12 @@ function offsetOf(
 	let offset: number | undefined;
 	let current = node;
 	for (const step of path) {
+		if (isSeq(current)) {
+			const item = current.items[Number(step)];
+			offset = (item as { range?: readonly number[] })?.range?.[0] ?? offset;
+			current = item;
+			continue;
+		}
 		if (!isMap(current)) break;
 		const pair = current.items.find(({ key }) => String(key) === String(step));
 		if (!pair) break;
@@ -683,6 +878,7 @@ interface SchemaNode {
 	readonly wrapped?: SchemaNode;
 	readonly entries?: Readonly<Record<string, SchemaNode>>;
 	readonly value?: SchemaNode;
+	readonly item?: SchemaNode;
 	readonly pipe?: readonly SchemaNode[];
 }
 
@@ -693,7 +889,7 @@ function unwrap(node: SchemaNode): SchemaNode {
 function entriesAt(path: readonly (string | number)[]): readonly string[] {
 	let node = unwrap(schema);
 	for (const step of path) {
-		const next = node.entries?.[step] ?? node.value;
+		const next = node.entries?.[step] ?? node.value ?? node.item;
 		if (!next) return [];
 		node = unwrap(next);
 	}
@@ -709,5 +905,7 @@ function keysOf(schemaNode: SchemaNode, path: string): readonly string[] {
 		);
 	if (node.type === "record" && node.value)
 		return keysOf(node.value, at(recordKeys[path] ?? "<name>"));
+	if (node.item && unwrap(node.item).entries)
+		return keysOf(node.item, at("<n>"));
 	return [path];
 }

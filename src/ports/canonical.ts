@@ -212,7 +212,7 @@ export type Tool =
 			/** Where its client has it, if not among its tools as they are named here. */
 			readonly opaque?: Opaque;
 	  }
-	/** Takes plain text in place of JSON. `format` is the protocol's own grammar definition. */
+	/** Takes plain text in place of JSON. `format` is `{ type: "text" }`, or `{ type: "grammar", syntax, definition }`. */
 	| {
 			readonly type: "custom";
 			readonly name: string;

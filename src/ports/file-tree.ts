@@ -35,9 +35,13 @@ export interface FileTree {
 	/**
 	 * Looks at everything that earlier listings named, as `look` does, on as many cores as pay: `lookWidth`
 	 * numbers for each, in the order of `readLook`, a folder's own before those of the names in it. Where
-	 * `mode` is 0 nothing is known, for whatever reason: look at that one alone.
+	 * `mode` is 0 nothing is known, for whatever reason: look at that one alone. `looked` is told now and
+	 * then about how many that were.
 	 */
-	lookAll(listings: readonly Listing[]): readonly Float64Array[];
+	lookAll(
+		listings: readonly Listing[],
+		looked?: (files: number) => void,
+	): readonly Float64Array[];
 	/** Told that as many looks will be asked for at once: what helps with them may start meanwhile. */
 	expect(looks: number): void;
 	/**

@@ -1,10 +1,18 @@
-import type { Meaning } from "./wire-protocol.ts";
+/** What an operation is for. */
+export type Meaning =
+	| "generate"
+	| "embed"
+	| "count-tokens"
+	| "image"
+	| "speech"
+	| "transcription";
 
 /** What of a request routing may look at: its shape, never its words. */
 export interface RequestTraits {
 	readonly means: Meaning;
 	/** Bytes that can become input tokens, media left out. */
 	readonly inputBytes: number;
+	/** Turns: what one speaker says at a stretch is one, and system prompts are none. */
 	readonly messages: number;
 	/** Who speaks last; `tool` where the last turn brings results of tools. */
 	readonly last: "user" | "assistant" | "tool" | "system";

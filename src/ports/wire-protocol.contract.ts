@@ -293,6 +293,92 @@ export function wireProtocolContract(
 				);
 			});
 
+			it("takes what is for us out of the body, wherever it stands, and leaves every other byte", () => {
+				fc.assert(
+					fc.property(
+						documentWithDos(minimal(id), address ? undefined : "asked-model"),
+						({ text, without, dos }) => {
+							const request = read(id, text);
+							expect(request.dos).toEqual(dos);
+							expect(Buffer.from(request.body).toString()).toBe(without);
+							for (const model of [request.model, "sent-model"]) {
+								const [sent, plain] = [request, read(id, without)].map(
+									(each) => protocol.forward(each, { ...change, model }).body,
+								) as [Uint8Array, Uint8Array];
+								expect(Buffer.from(sent).toString()).toBe(
+									Buffer.from(plain).toString(),
+								);
+							}
+							const { dos: _, opaque: _1, ...rest } = request;
+							const { dos: _2, opaque: _3, ...restWithout } = read(id, without);
+							expect(rest).toEqual(restWithout);
+							expect(protocol.traits(request)).toEqual(
+								protocol.traits(read(id, without)),
+							);
+						},
+					),
+					{ numRuns: 100 },
+				);
+			});
+
+			it("knows one value for us, in one spelling", () => {
+				const rest = JSON.stringify(minimal(id)).slice(1);
+				expect(read(id, `{${rest}`).dos).toBeUndefined();
+				expect(read(id, `{"dos":null,${rest}`).dos).toBeUndefined();
+				expect(read(id, `{"d\\u006fs":[7],${rest}`).dos).toEqual([7]);
+				for (const [twice, code] of [
+					[`{"dos":1,"dos":2,${rest}`, "request/duplicate-member"],
+					[`{"dos":1,"\\u0064os":2,${rest}`, "request/duplicate-member"],
+					[`{"DOS":1,${rest}`, "request/invalid"],
+					[`{"do\u017f":1,${rest}`, "request/invalid"],
+				] as const)
+					expect(outcomeOf(id, twice)).toMatchObject({
+						error: { code, details: { field: "dos" } },
+					});
+				// Only the body's own: what stands deeper is the vendor's.
+				const inner = `{"metadata":{"dos":1,"dos":2},${rest}`;
+				expect(
+					Buffer.from(
+						protocol.forward(read(id, inner), {
+							...change,
+							model: "asked-model",
+						}).body,
+					).toString(),
+				).toBe(inner);
+			});
+
+			it("tells the shape of whatever it reads, without ever throwing", () => {
+				fc.assert(
+					fc.property(hostile(minimal(id)), (body) => {
+						const outcome = outcomeOf(id, body);
+						if (!outcome.ok) return;
+						const traits = protocol.traits(outcome.value);
+						expect(traits).toMatchObject({
+							means: protocol.operations.find((each) => each.id === id)?.means,
+							inputBytes: outcome.value.inputBytes,
+							stream: outcome.value.stream,
+							last: expect.stringMatching(/^(?:user|assistant|tool|system)$/),
+							reasoning: expect.stringMatching(/^(?:none|some|much)$/),
+							schema: expect.any(Boolean),
+							logprobs: expect.any(Boolean),
+						});
+						for (const count of [
+							traits.messages,
+							traits.step,
+							traits.tools,
+							traits.images,
+							traits.documents,
+							traits.audio,
+						]) {
+							expect(Number.isSafeInteger(count)).toBe(true);
+							expect(count).toBeGreaterThanOrEqual(0);
+						}
+						expect(traits.step).toBeLessThanOrEqual(traits.messages);
+					}),
+					{ numRuns: 200 },
+				);
+			});
+
 			it("never throws on bytes of any kind", () => {
 				const body = encode(minimal(id));
 				fc.assert(
@@ -590,6 +676,21 @@ function document(
 	members: Readonly<Record<string, unknown>>,
 	model: string | undefined,
 ): fc.Arbitrary<string> {
+	return pieces(members, model).map(
+		({ begin, written, end }) =>
+			begin + written.map((each) => each.join("")).join(",") + end,
+	);
+}
+
+/** Its members, each with the white space around it. */
+function pieces(
+	members: Readonly<Record<string, unknown>>,
+	model: string | undefined,
+): fc.Arbitrary<{
+	readonly begin: string;
+	readonly written: readonly (readonly [string, string, string])[];
+	readonly end: string;
+}> {
 	const space = fc.string({
 		unit: fc.constantFrom(" ", "\n", "\t", "\r"),
 		maxLength: 3,
@@ -623,8 +724,109 @@ function document(
 						(each) => `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
 					);
 				}
-				return `${gap()}${JSON.stringify(name)}${gap()}:${gap()}${json}${gap()}`;
+				return [
+					gap(),
+					`${JSON.stringify(name)}${gap()}:${gap()}${json}`,
+					gap(),
+				] as const;
 			});
-			return `${gap()}{${written.join(",")}}${gap()}`;
+			return { begin: `${gap()}{`, written, end: `}${gap()}` };
 		});
+}
+
+/** The same with something for us at any place, and without it. */
+function documentWithDos(
+	members: Readonly<Record<string, unknown>>,
+	model: string | undefined,
+): fc.Arbitrary<{
+	readonly text: string;
+	readonly without: string;
+	readonly dos: unknown;
+}> {
+	return fc
+		.tuple(
+			pieces(members, model),
+			fc.nat(),
+			fc
+				.jsonValue({ maxDepth: 3, stringUnit: "binary" })
+				.filter((value) => value !== null)
+				.map((value) => JSON.stringify(value)),
+			fc.constantFrom("", " ", "\n\t"),
+		)
+		.map(([{ begin, written, end }, number, dos, gap]) => {
+			const own = `"dos"${gap}:${gap}${dos}`;
+			const place = number % (written.length + 1);
+			const list = written.map(([before, each, after], index) => {
+				if (index === place)
+					return `${before}${own}${gap},${gap}${each}${after}`;
+				return index === written.length - 1 && place === written.length
+					? `${before}${each}${gap},${gap}${own}${after}`
+					: `${before}${each}${after}`;
+			});
+			return {
+				text: begin + list.join(",") + end,
+				without: begin + written.map((each) => each.join("")).join(",") + end,
+				dos: JSON.parse(dos),
+			};
+		});
+}
+
+/** A body in which members that say what is wanted have any value at all. */
+function hostile(
+	members: Readonly<Record<string, unknown>>,
+): fc.Arbitrary<object> {
+	const word = fc.constantFrom(
+		"user",
+		"assistant",
+		"tool",
+		"tool_result",
+		"function",
+		"namespace",
+		"json_schema",
+		"enabled",
+		"image",
+		"high",
+	);
+	const { value } = fc.letrec<{ value: unknown; leaf: unknown }>((tie) => ({
+		leaf: fc.oneof(
+			word,
+			fc.string({ maxLength: 4 }),
+			fc.constantFrom(null, true, 0, -1, 1e308, 2 ** 53, 64_000),
+		),
+		value: fc.oneof(
+			{ maxDepth: 6, depthSize: "medium" },
+			tie("leaf"),
+			fc.array(tie("value"), { maxLength: 4 }),
+			fc.dictionary(
+				fc.constantFrom(
+					"type",
+					"role",
+					"content",
+					"parts",
+					"format",
+					"effort",
+					"functionResponse",
+					"functionDeclarations",
+					"tools",
+					"source",
+					"__proto__",
+				),
+				tie("value"),
+				{ maxKeys: 4 },
+			),
+		),
+	}));
+	const names = [
+		...Object.keys(members),
+		...["messages", "input", "contents", "tools", "functions", "text"],
+		...["reasoning", "reasoning_effort", "thinking", "output_config"],
+		...["response_format", "logprobs", "top_logprobs", "include"],
+		...["generationConfig", "systemInstruction", "web_search_options"],
+	].filter((name) => name !== "model");
+	return fc
+		.uniqueArray(fc.tuple(fc.constantFrom(...names), value), {
+			selector: ([name]) => name,
+			maxLength: 3,
+		})
+		.map((changes) => ({ ...members, ...Object.fromEntries(changes) }));
 }

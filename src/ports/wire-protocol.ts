@@ -1,6 +1,9 @@
 import type { Outcome, Refusal } from "../kernel/outcome.ts";
 import type { Usage } from "./price-book.ts";
+import type { Meaning, RequestTraits } from "./request-traits.ts";
 import type { Quirks } from "./vendor.ts";
+
+export type { Meaning } from "./request-traits.ts";
 
 /**
  * One of the few ways clients and vendors speak. An adapter reads from a request only what routing
@@ -22,6 +25,12 @@ export interface WireProtocol {
 		body: Uint8Array,
 		target?: RequestTarget,
 	): Outcome<WireRequest>;
+
+	/**
+	 * What of a request routing may look at, worked out when it is asked for. Of one that goes on from
+	 * earlier answers this has to be the expanded request. Never throws, whatever stands in the body.
+	 */
+	traits(request: WireRequest): RequestTraits;
 
 	/** The bytes and headers for the vendor: the client's own, but for what `change` says. */
 	forward(request: WireRequest, change: ForwardChange): Forwarded;
@@ -73,7 +82,7 @@ export interface WireState {
 		readonly previous?: string;
 		readonly store: boolean;
 	}>;
-	/** The body with everything put into it that was said before: the chain of turns, the oldest first. */
+	/** The body with everything put into it that was said before: the chain of turns, the oldest first. What it says to us stands in it too. */
 	expand(request: WireRequest, chain: readonly Turn[]): Outcome<Uint8Array>;
 	/** Watches the answer to a request (as the client sent it), as it goes to the client. */
 	watch(request: WireRequest, contentType: string): TurnWatch;
@@ -122,15 +131,6 @@ export interface WireOperation {
 	readonly passHeaders: readonly string[];
 }
 
-/** What an operation is for. */
-export type Meaning =
-	| "generate"
-	| "embed"
-	| "count-tokens"
-	| "image"
-	| "speech"
-	| "transcription";
-
 /** What a request says outside its body. */
 export interface RequestTarget {
 	/** What stands in the places of the operation's path, decoded: `{ model: "m" }`. */
@@ -143,8 +143,10 @@ export interface RequestTarget {
 
 export interface WireRequest {
 	readonly operation: string;
-	/** As the client sent it. */
+	/** As the client sent it, but for what it says to us under `dos`. */
 	readonly body: Uint8Array;
+	/** The value of the body's own member `dos` (of a form's field: JSON), which is for us and no vendor. */
+	readonly dos?: unknown;
 	/** As the client named it. */
 	readonly model: string;
 	readonly stream: boolean;
@@ -202,6 +204,8 @@ export interface Forwarded {
 	readonly headers?: Readonly<Record<string, string>>;
 	/** True when usage had to be asked for on a stream, so that what comes of it is taken out again. */
 	readonly usageAsked: boolean;
+	/** The vendor's name for the model, where the answer has to know it. */
+	readonly model?: string | undefined;
 	/** The limit of output tokens per answer that goes out: usage far above it is no usage. */
 	readonly outputLimit?: number | undefined;
 }

@@ -414,6 +414,56 @@ describe("what the SDKs have beside answers", () => {
 	);
 
 	it.each(vendors)(
+		"the Messages API calls the model as it was asked for: $plain",
+		async ({ plain }) => {
+			const asked = {
+				model: plain,
+				max_tokens: 1_000,
+				messages: [{ role: "user" as const, content: "Owl" }],
+			};
+			const whole = await claude().messages.create(asked);
+			const streamed = await claude().messages.stream(asked).finalMessage();
+			expect([whole.model, streamed.model]).toEqual([plain, plain]);
+		},
+	);
+
+	it.each(vendors)(
+		"tools that come within a conversation are called: $plain",
+		async ({ plain }) => {
+			const { output } = await openai().responses.create({
+				model: plain,
+				input: [
+					{
+						type: "additional_tools",
+						role: "developer",
+						tools: [
+							{
+								type: "function",
+								name: "weather",
+								parameters: {
+									type: "object",
+									properties: { city: { type: "string" } },
+									required: ["city"],
+									additionalProperties: false,
+								},
+								strict: true,
+							},
+						],
+					},
+					{ role: "user", content: 'The weather in "Zürich"' },
+				],
+			});
+			expect(output).toMatchObject([
+				{
+					type: "function_call",
+					name: "weather",
+					arguments: '{"city":"Zürich"}',
+				},
+			]);
+		},
+	);
+
+	it.each(vendors)(
 		"the stream helpers tell of each piece from $plain",
 		async ({ plain }) => {
 			const pieces: string[] = [];

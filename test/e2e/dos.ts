@@ -17,6 +17,10 @@ export interface Dos {
 	/** Runs with `--json` and gives the document; throws when it did not end with 0. */
 	// biome-ignore lint/suspicious/noExplicitAny: what a command prints is what the test looks at.
 	json(...words: readonly string[]): Promise<any>;
+	/** Begins a command, and leaves it running. */
+	launch(
+		...words: readonly string[]
+	): Pick<Serving, "process" | "ended" | "said">;
 	/** Starts a server on a free port and waits until it listens. */
 	serve(...words: readonly string[]): Promise<Serving>;
 	/** Ends what runs still, and removes the home. */
@@ -108,6 +112,10 @@ export function openDos(
 					`dos ${words.join(" ")} ended with ${ended.code}: ${ended.error}`,
 				);
 			return JSON.parse(ended.out);
+		},
+		launch(...words) {
+			const { child, ended, said } = launch(words);
+			return { process: child, ended, said };
 		},
 		async serve(...words) {
 			const { child, ended, said } = launch(["start", "--port", "0", ...words]);

@@ -6,7 +6,12 @@
  * Each operation took place at one instant between its start and its end, or perhaps never, where its client
  * heard no outcome. In that order: a hold takes what is available and no more; a refused hold was more than was
  * available; a hold is resolved once, for at most what it held; a read shows the sums of that instant. Accounts
- * do not touch each other, so each is decided by itself.
+ * do not touch each other, so each is decided by itself, in three ways, the quickest first:
+ *
+ * 1. An order that somebody claims is tried whole ({@link explains}). Where it fits, it is the proof.
+ * 2. What was seen is held against all that may have come before it ({@link contradicts}). What no choice explains,
+ *    no order does.
+ * 3. An order is looked for ({@link linearize}), without a look at what was claimed.
  */
 
 /** What a client did, and what it was told. Amounts are whole numbers, times those of one clock. */
@@ -17,8 +22,8 @@ export type Operation = {
 	/** Infinity where no answer came. */
 	readonly end: number;
 	/**
-	 * Where a log says that it took place. Believed in nothing: it says which order to try first, without which
-	 * hundreds of clients at once have too many.
+	 * Its place in the order that somebody claims, as a log does. Believed in nothing: an order that fits what every
+	 * client saw is one, whoever names it; one that does not shows nothing.
 	 */
 	readonly hint?: number;
 } & (
@@ -93,11 +98,20 @@ export function checkBalances(
 	let undecided: string | undefined;
 	for (const from of accounts) {
 		const own = byAccount.get(from.account) as readonly Operation[];
-		const found = linearize(own, from, steps);
-		if (found.ok) continue;
+		if (explains(own, from)) continue;
+		const acts = own.filter((operation) => !observes(operation));
+		const impossible = own.find(
+			(seen) => observes(seen) && contradicts(acts, seen, from),
+		);
+		const part = impossible ? [...acts, impossible] : own;
+		const found = impossible ? undefined : linearize(own, from, steps);
+		if (found?.ok) continue;
 		const small =
-			found.ok === false || withoutLooking(own, from, steps)
-				? shrink(own, from, steps)
+			// What was too large to decide may be broken by what was given and resolved, whatever was seen of it.
+			impossible ||
+			found?.ok === false ||
+			decide(acts, from, steps).ok === false
+				? shrink(part, from, Math.min(steps, 20_000))
 				: undefined;
 		if (small) return { verdict: "broken", ...small };
 		undecided ??= from.account;
@@ -105,16 +119,6 @@ export function checkBalances(
 	return undecided === undefined
 		? { verdict: "linearizable", operations: history.length }
 		: { verdict: "undecided", account: undecided };
-}
-
-/** Whether what was too large to decide is broken already by what was given and resolved, whatever was seen of it. */
-function withoutLooking(
-	history: readonly Operation[],
-	account: AccountStart,
-	steps: number,
-): boolean {
-	const acts = history.filter((operation) => !observes(operation));
-	return linearize(acts, account, steps).ok === false;
 }
 
 interface Counterexample {
@@ -139,7 +143,7 @@ function shrink(
 ): Counterexample | undefined {
 	let best: Counterexample | undefined;
 	function broken(part: readonly Operation[], from: AccountStart): boolean {
-		const found = linearize(part, from, steps);
+		const found = decide(part, from, steps);
 		if (found.ok !== false) return false;
 		const counterexample = part.toSorted(
 			(one, other) => one.start - other.start,
@@ -262,6 +266,247 @@ type Found =
 	/** Not found out within the steps. */
 	| { readonly ok: undefined };
 
+function decide(
+	history: readonly Operation[],
+	account: AccountStart,
+	steps: number,
+): Found {
+	const acts = history.filter((operation) => !observes(operation));
+	for (const seen of history) {
+		const why = observes(seen) && contradicts(acts, seen, account);
+		if (why) return { ok: false, why };
+	}
+	return linearize(history, account, steps);
+}
+
+/**
+ * Whether the order that the hints claim fits all that clients saw.
+ *
+ * An order fits the times unless something in it ended before another, placed earlier, began. That is a matter of two
+ * at a time, so once the order of what changes the account is given, each observation may take the first place at which
+ * it is right and not before one that ended when it began: a later place would help none.
+ */
+function explains(
+	history: readonly Operation[],
+	account: AccountStart,
+): boolean {
+	const acts: Operation[] = [];
+	const seen: Operation[] = [];
+	for (const operation of history) {
+		if (observes(operation)) seen.push(operation);
+		else if (operation.hint !== undefined) acts.push(operation);
+		else if (operation.outcome !== "unknown") return false;
+	}
+	acts.sort((one, other) => (one.hint as number) - (other.hint as number));
+	const books = openBooks(account);
+	const places = [{ ...books.sums(), begun: Number.NEGATIVE_INFINITY }];
+	const resolvedAt = new Map<string, number>();
+	for (const [id, amount] of account.holds ?? [])
+		if (amount === undefined) resolvedAt.set(id, 0);
+	for (const act of acts) {
+		const begun = Math.max(places.at(-1)?.begun as number, act.start);
+		if (act.end < begun || !books.fits(act)) return false;
+		books.place(act);
+		places.push({ ...books.sums(), begun });
+		if (act.type === "settle") resolvedAt.set(act.hold, places.length - 1);
+	}
+	/** By place, when the first of all later ones ended. */
+	const over = new Array<number>(places.length).fill(Number.POSITIVE_INFINITY);
+	for (let at = acts.length - 1; at >= 0; at--)
+		over[at] = Math.min(over[at + 1] as number, (acts[at] as Operation).end);
+
+	function right(one: Operation, at: number): boolean {
+		const sums = places[at] as (typeof places)[number];
+		if (one.type === "read")
+			return (
+				one.granted === sums.granted &&
+				one.held === sums.held &&
+				one.spent === sums.spent
+			);
+		if (one.type === "hold") return one.amount > sums.available;
+		return one.type === "settle" && (resolvedAt.get(one.hold) ?? at + 1) <= at;
+	}
+	const placed: { readonly end: number; readonly at: number }[] = [];
+	for (const one of seen.sort((one, other) => one.start - other.start)) {
+		let at = 0;
+		for (const before of placed)
+			if (before.end < one.start) at = Math.max(at, before.at);
+		while ((over[at] as number) < one.start) at++;
+		while (at < places.length && !right(one, at)) at++;
+		if (at === places.length || (places[at]?.begun as number) > one.end)
+			return false;
+		placed.push({ end: one.end, at });
+	}
+	return true;
+}
+
+/**
+ * Why nothing that may have come before an observation explains it, if so: each hold had then been given or not, and
+ * been resolved or not, as far as times leave it open, and no choice adds up.
+ */
+function contradicts(
+	acts: readonly Operation[],
+	seen: Operation,
+	account: AccountStart,
+): string | undefined {
+	const granted: (readonly number[])[] = [];
+	/** By hold, whether it must have been given and resolved by then, and what it may then have held or cost. */
+	const holds = new Map<
+		string,
+		{ given: boolean; ended: boolean; held?: number; costs: number[] }
+	>();
+	const of = (id: string) => {
+		const hold = holds.get(id) ?? { given: false, ended: false, costs: [] };
+		holds.set(id, hold);
+		return hold;
+	};
+	for (const [id, held] of account.holds ?? [])
+		holds.set(id, {
+			given: true,
+			ended: held === undefined,
+			costs: held === undefined ? [0] : [],
+			...(held !== undefined && { held }),
+		});
+	for (const act of acts) {
+		if (act.start > seen.end) continue;
+		const before = act.outcome !== "unknown" && act.end < seen.start;
+		if (act.type === "grant")
+			granted.push(before ? [act.amount] : [0, act.amount]);
+		if (act.type === "hold") {
+			const hold = of(act.hold);
+			hold.held = act.amount;
+			hold.given ||= before;
+		}
+		if (act.type === "settle") {
+			const hold = of(act.hold);
+			hold.costs.push(act.amount);
+			hold.ended ||= before;
+		}
+	}
+	if (seen.type === "settle")
+		return (holds.get(seen.hold)?.costs.length ?? 0) > 0
+			? undefined
+			: `${seen.client} was told that the hold ${seen.hold} had been resolved, and it had not.`;
+
+	const choices = (held: 0 | 1, spent: 0 | 1) =>
+		[...holds.values()].map(({ given, ended, held: amount, costs }) => [
+			...(given || ended ? [] : [0]),
+			...(ended || amount === undefined ? [] : [held * amount]),
+			...costs.map((cost) => spent * cost),
+		]);
+	const taken = choices(1, 1);
+	const least = (of: readonly (readonly number[])[]) =>
+		of.reduce((sum, one) => sum + Math.min(...one), 0);
+	const most = (of: readonly (readonly number[])[]) =>
+		of.reduce((sum, one) => sum + Math.max(...one), 0);
+	const [had, cost] = [account.granted, account.spent ?? 0];
+	if (seen.type === "hold") {
+		const available =
+			Math.min(had + least(granted), account.cap ?? Number.POSITIVE_INFINITY) -
+			cost -
+			most(taken);
+		return seen.amount > available
+			? undefined
+			: `${seen.client} was refused a hold of ${seen.amount} where ${available} was available at least.`;
+	}
+	if (seen.type !== "read") return undefined;
+	for (const [what, from, of, sum] of [
+		["granted", had, granted, seen.granted],
+		["spent", cost, choices(0, 1), seen.spent],
+		["held", 0, choices(1, 0), seen.held],
+		["held and spent", cost, taken, seen.held + seen.spent],
+	] as const)
+		if (!addsUp(of, sum - from))
+			return `${seen.client} read ${sum} ${what}, and it was ${from + least(of)} at least, ${from + most(of)} at most, or none of what adds up to it.`;
+	return undefined;
+}
+
+/** Whether one of each adds up to the sum. */
+function addsUp(of: readonly (readonly number[])[], sum: number): boolean {
+	let rest = sum;
+	const open: number[][] = [];
+	for (const one of of) {
+		const least = Math.min(...one);
+		rest -= least;
+		const more = [...new Set(one.map((amount) => amount - least))];
+		if (more.length > 1) open.push(more);
+	}
+	if (rest < 0 || !Number.isInteger(rest)) return false;
+	// Bit n: n can be had.
+	const within = (1n << BigInt(rest + 1)) - 1n;
+	let reached = 1n;
+	for (const more of open)
+		reached =
+			more.reduce((all, amount) => all | (reached << BigInt(amount)), 0n) &
+			within;
+	return reached >> BigInt(rest) === 1n;
+}
+
+/** Where an account stands, and what may happen to it next. */
+function openBooks(account: AccountStart) {
+	const cap = account.cap ?? Number.POSITIVE_INFINITY;
+	let { granted, spent = 0 } = account;
+	const holds = new Map(account.holds);
+	let held = 0;
+	for (const amount of holds.values()) held += amount ?? 0;
+	const available = () => Math.min(granted, cap) - held - spent;
+	return {
+		holds: holds as ReadonlyMap<string, number | undefined>,
+		sums: () => ({ granted, held, spent, available: available() }),
+
+		fits(one: Operation): boolean {
+			switch (one.type) {
+				case "grant":
+					return true;
+				case "hold":
+					return one.outcome === "refused"
+						? one.amount > available()
+						: !holds.has(one.hold) && one.amount <= available();
+				case "settle": {
+					const amount = holds.get(one.hold);
+					return one.outcome === "resolved"
+						? holds.has(one.hold) && amount === undefined
+						: amount !== undefined && one.amount <= amount;
+				}
+				case "read":
+					return (
+						one.granted === granted && one.held === held && one.spent === spent
+					);
+			}
+		},
+
+		/** What has to be known to take it back. */
+		place(one: Operation): number | undefined {
+			if (observes(one)) return undefined;
+			if (one.type === "grant") granted += one.amount;
+			if (one.type === "hold") {
+				holds.set(one.hold, one.amount);
+				held += one.amount;
+			}
+			if (one.type !== "settle") return undefined;
+			const was = holds.get(one.hold) as number;
+			holds.set(one.hold, undefined);
+			held -= was;
+			spent += one.amount;
+			return was;
+		},
+
+		takeBack(one: Operation, was: number | undefined): void {
+			if (observes(one)) return;
+			if (one.type === "grant") granted -= one.amount;
+			if (one.type === "hold") {
+				holds.delete(one.hold);
+				held -= one.amount;
+			}
+			if (one.type === "settle") {
+				holds.set(one.hold, was);
+				held += was as number;
+				spent -= one.amount;
+			}
+		},
+	};
+}
+
 /**
  * Looks for an order. It walks along the starts and ends, and places an operation when its end is reached, or earlier
  * when another needs it to be; then goes back where that led nowhere. After the same operations the account
@@ -275,18 +520,11 @@ function linearize(
 	account: AccountStart,
 	steps: number,
 ): Found {
-	const cap = account.cap ?? Number.POSITIVE_INFINITY;
-	let { granted, spent = 0 } = account;
-	const holds = new Map(account.holds);
-	let held = 0;
-	for (const amount of holds.values()) held += amount ?? 0;
-	const available = () => Math.min(granted, cap) - held - spent;
-
+	const books = openBooks(account);
+	const { fits, holds } = books;
 	const sums = history.filter(
 		({ type, outcome }) => type === "read" || outcome === "refused",
 	);
-	// Where nobody looked, doing what helps at once is the best order there is.
-	const hinted = sums.length > 0;
 	const watched = history.map((one) =>
 		sums.some((sum) => sum.start <= one.end && one.start <= sum.end),
 	);
@@ -296,71 +534,24 @@ function linearize(
 			settles.set(one.hold, (settles.get(one.hold) ?? 0) + 1);
 	const atOnce = history.map((one, index) => {
 		if (observes(one)) return true;
-		if (hinted && one.hint !== undefined) return false;
+		// Where nobody looked, doing what helps at once is the best order there is.
 		if (watched[index] || one.type === "hold" || one.type === "read")
 			return false;
 		return one.type === "grant" || settles.get(one.hold) === 1;
 	});
 
-	function fits(one: Operation): boolean {
-		switch (one.type) {
-			case "grant":
-				return true;
-			case "hold":
-				return one.outcome === "refused"
-					? one.amount > available()
-					: !holds.has(one.hold) && one.amount <= available();
-			case "settle": {
-				const amount = holds.get(one.hold);
-				return one.outcome === "resolved"
-					? holds.has(one.hold) && amount === undefined
-					: amount !== undefined && one.amount <= amount;
-			}
-			case "read":
-				return (
-					one.granted === granted && one.held === held && one.spent === spent
-				);
-		}
-	}
-
 	const done = new Uint8Array(history.length);
 	const trail: { readonly index: number; readonly was: number | undefined }[] =
 		[];
 	function place(index: number): void {
-		const one = history[index] as Operation;
-		let was: number | undefined;
-		if (!observes(one)) {
-			if (one.type === "grant") granted += one.amount;
-			if (one.type === "hold") {
-				holds.set(one.hold, one.amount);
-				held += one.amount;
-			}
-			if (one.type === "settle") {
-				was = holds.get(one.hold) as number;
-				holds.set(one.hold, undefined);
-				held -= was;
-				spent += one.amount;
-			}
-		}
+		trail.push({ index, was: books.place(history[index] as Operation) });
 		done[index] = 1;
-		trail.push({ index, was });
 	}
 	function takeBack(length: number): void {
 		while (trail.length > length) {
 			const { index, was } = trail.pop() as (typeof trail)[number];
-			const one = history[index] as Operation;
+			books.takeBack(history[index] as Operation, was);
 			done[index] = 0;
-			if (observes(one)) continue;
-			if (one.type === "grant") granted -= one.amount;
-			if (one.type === "hold") {
-				holds.delete(one.hold);
-				held -= one.amount;
-			}
-			if (one.type === "settle") {
-				holds.set(one.hold, was);
-				held += was as number;
-				spent -= one.amount;
-			}
 		}
 	}
 
@@ -402,8 +593,6 @@ function linearize(
 		const wanted = history[due] as Operation;
 		const about = "hold" in wanted ? wanted.hold : undefined;
 		const wantsMore = wanted.type === "hold" && wanted.outcome !== "refused";
-		const hintOf = (index: number) =>
-			(hinted ? history[index]?.hint : undefined) ?? Number.MAX_SAFE_INTEGER;
 		const rank = (index: number): number => {
 			const one = history[index] as Operation;
 			const frees = one.type === "grant" || one.type === "settle";
@@ -423,20 +612,18 @@ function linearize(
 				return (
 					index === due ||
 					watched[index] ||
-					(hinted && one.hint !== undefined) ||
 					one.type === "settle" ||
 					("hold" in one && one.hold === about)
 				);
 			})
-			.sort(
-				(one, other) => hintOf(one) - hintOf(other) || rank(one) - rank(other),
-			);
+			.sort((one, other) => rank(one) - rank(other));
 	}
 
 	function overshoots(
 		one: Operation,
 		seen: Extract<Operation, { type: "read" }>,
 	): boolean {
+		const { granted, spent } = books.sums();
 		if (one.type === "grant") return granted + one.amount > seen.granted;
 		return one.type === "settle" && spent + one.amount > seen.spent;
 	}
@@ -489,7 +676,8 @@ function linearize(
 	}
 
 	function whyNot(one: Operation): string {
-		const stood = `${available()} was available (${granted} granted, ${held} held, ${spent} spent)`;
+		const { available, granted, held, spent } = books.sums();
+		const stood = `${available} was available (${granted} granted, ${held} held, ${spent} spent)`;
 		switch (one.type) {
 			case "grant":
 				return `${one.client} granted ${one.amount}.`;

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -29,6 +29,7 @@ const { values } = parseArgs({
 		rounds: { type: "string" },
 		seed: { type: "string", default: "1" },
 		verbose: { type: "boolean", default: false },
+		keep: { type: "string" },
 	},
 });
 const rounds = Number(values.rounds ?? (values.short ? 5 : 200));
@@ -363,6 +364,11 @@ async function check(
 			accountOf.set(call, data.account as string);
 			sumOf(data.account).held += data.amount as number;
 		}
+		if (type === "hold-moved") {
+			sumOf(accountOf.get(call)).held +=
+				(data.amount as number) - (held.get(call) ?? 0);
+			held.set(call, data.amount as number);
+		}
 		if (resolutions.has(type)) {
 			assert(
 				held.has(call) && !resolved.has(call),
@@ -466,6 +472,11 @@ async function check(
 					: undefined;
 		return place === undefined ? one : { ...one, hint: place };
 	});
+	if (values.keep !== undefined)
+		writeFileSync(
+			join(values.keep, `round-${round}.json`),
+			JSON.stringify({ starts, history: hinted }),
+		);
 	// "undecided" is no pass: it is counted, and said at the end.
 	const verdict = checkBalances(hinted, starts);
 	assert(

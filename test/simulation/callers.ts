@@ -90,6 +90,7 @@ export function callers(
 						model: "m1",
 						operation: "chat",
 						sheet: "s",
+						...(random.chance(0.5) && { route: { seed: calls.length } }),
 					};
 				},
 			],
@@ -103,7 +104,25 @@ export function callers(
 					ending: "finished",
 					usage: { input: 1 },
 					lines: [],
+					...(random.chance(0.2) && {
+						attempts: [["acme/m1", "timeout", random.below(5_000)]],
+					}),
 				}),
+			],
+			[
+				16,
+				() => {
+					const amount = random.between(0, 900);
+					return {
+						type: "move-hold",
+						call: call(),
+						amount,
+						...(random.chance(0.3) && { atLeast: random.below(amount + 1) }),
+						substrate: "apex/m1",
+						model: "m1",
+						sheet: "s2",
+					};
+				},
 			],
 			[8, () => ({ type: "release", call: call(), ending: "vendor-error" })],
 			[8, () => ({ type: "expire", call: call() })],

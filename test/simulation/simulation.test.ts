@@ -38,6 +38,9 @@ describe("the simulator", () => {
 				"hold credits/insufficient",
 				"hold idempotency/mismatch",
 				"hold ok",
+				"move-hold credits/cap-exceeded",
+				"move-hold hold/already-settled",
+				"move-hold ok",
 				"settle ok",
 				"settle hold/already-settled",
 				"settle hold/already-released",
@@ -123,6 +126,32 @@ const faults: Readonly<
 				context,
 			);
 		},
+	},
+	"a move asks nobody for the difference": {
+		decide(command, state, context) {
+			if (command.type !== "move-hold")
+				return credits.decide(command, state, context);
+			const free = credits.load(credits.save(state));
+			for (const account of free.accounts.values()) account.granted += 500;
+			for (const owner of [...free.accounts.values(), ...free.keys.values()])
+				owner.caps = {};
+			return credits.decide(command, free, context);
+		},
+	},
+	"a move counts in the window of its own moment": {
+		decide(command, state, context) {
+			const open =
+				command.type === "move-hold" && state.holds.get(command.call);
+			return credits.decide(
+				command,
+				state,
+				open ? { ...context, now: open.time } : context,
+			);
+		},
+	},
+	"a move is forgotten": {
+		evolve: (state, event) =>
+			event.type === "hold-moved" ? state : credits.evolve(state, event),
 	},
 	"yesterday's window is used": {
 		decide: (command, state, context) =>

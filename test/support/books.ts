@@ -50,6 +50,10 @@ export async function readBooks(folder: string): Promise<Books> {
 					open.set(data.call, data.amount);
 					available -= data.amount;
 				}
+				if (type === "hold-moved") {
+					available += (open.get(data.call) ?? 0) - data.amount;
+					open.set(data.call, data.amount);
+				}
 				if (resolutions.includes(type)) {
 					available += open.get(data.call) ?? 0;
 					open.delete(data.call);

@@ -1,5 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { Catalogue, SubstrateFacts } from "../../ports/catalogue.ts";
+import type {
+	Catalogue,
+	CatalogueSnapshot,
+	SubstrateFacts,
+} from "../../ports/catalogue.ts";
 import { genaiPriceBook } from "../price-book/genai-prices.ts";
 import { nodeDigest } from "../runtime/digest.ts";
 import { priceIds, vendors } from "../vendors/all.ts";
@@ -8,17 +12,21 @@ import { noOverlay, readOverlay } from "./overlay.ts";
 import { shippedModels, shippedVendors } from "./shipped.ts";
 
 const prices = await genaiPriceBook({ vendorIds: priceIds });
-const now = Date.parse("2026-11-21");
 
-function open(raw: unknown = {}): Catalogue {
-	const overlay = readOverlay(raw, "2026-11-21");
+function open(
+	raw: unknown = {},
+	day = "2026-11-21",
+	previous?: CatalogueSnapshot,
+): Catalogue {
+	const overlay = readOverlay(raw);
 	if (!overlay.ok) throw new Error(overlay.error.message);
 	return factCatalogue({
 		vendors,
 		prices,
 		overlay: overlay.value,
 		digest: nodeDigest,
-		now,
+		now: Date.parse(day),
+		previous,
 	});
 }
 
@@ -137,6 +145,23 @@ describe("the owner's word", () => {
 		expect(catalogue.at("c-0")).toBeUndefined();
 	});
 
+	test("keeps the day on which it was first said, so that a new day is no new catalogue", () => {
+		const first = open(said).current();
+		expect(open(said, "2026-11-22", first).current().version).toBe(
+			first.version,
+		);
+		expect(open(said, "2026-11-22").current().version).not.toBe(first.version);
+		const changed = {
+			substrates: { "mistral/mistral-medium-3-5": { countries: ["FR"] } },
+		};
+		const second = open(changed, "2026-11-22", first).current();
+		const facts = second.substrates.find(
+			({ id }) => id === "mistral/mistral-medium-3-5",
+		);
+		expect(facts?.countries).toMatchObject({ date: "2026-11-22" });
+		expect(facts?.prices).toMatchObject({ date: "2026-11-21" });
+	});
+
 	test.each([
 		[{ substrate: {} }, /^catalogue\.substrate: /],
 		[{ substrates: { model: {} } }, /vendor\/model/],
@@ -152,7 +177,7 @@ describe("the owner's word", () => {
 		[[], /^catalogue: is a list/],
 		[{ substrates: [] }, /^catalogue\.substrates: is a list/],
 	])("%j is told what is wrong", (raw, message) => {
-		const read = readOverlay(raw, "2026-11-21");
+		const read = readOverlay(raw);
 		expect(read).toMatchObject({
 			ok: false,
 			error: { code: "config/invalid" },
@@ -161,7 +186,7 @@ describe("the owner's word", () => {
 	});
 
 	test("that says nothing changes nothing", () => {
-		expect(readOverlay(undefined, "2026-11-21")).toEqual({
+		expect(readOverlay(undefined)).toEqual({
 			ok: true,
 			value: noOverlay,
 		});

@@ -8,7 +8,7 @@ import {
 import type { Digest } from "../../ports/digest.ts";
 import type { PriceBook } from "../../ports/price-book.ts";
 import type { Vendor } from "../../ports/vendor.ts";
-import { type CatalogueOverlay, noOverlay } from "./overlay.ts";
+import { type CatalogueOverlay, noOverlay, undated } from "./overlay.ts";
 import { type PartialFacts, shippedModels, shippedVendors } from "./shipped.ts";
 
 export interface CatalogueOptions {
@@ -20,6 +20,8 @@ export interface CatalogueOptions {
 	readonly digest: Digest;
 	/** Milliseconds since 1970 UTC: which prices are in force. */
 	readonly now: number;
+	/** The catalogue before this one: what it says already keeps the day on which it was first seen. */
+	readonly previous?: CatalogueSnapshot | undefined;
 }
 
 /**
@@ -27,8 +29,15 @@ export interface CatalogueOptions {
  * is a digest of the content, so that the same facts have the same version wherever they are.
  */
 export function factCatalogue(options: CatalogueOptions): Catalogue {
-	const { digest, off = {} } = options;
-	const content = { substrates: rows(options), off };
+	const { digest, off = {}, previous, now } = options;
+	const content = {
+		substrates: dated(
+			rows(options),
+			previous,
+			new Date(now).toISOString().slice(0, 10),
+		),
+		off,
+	};
 	const snapshot: CatalogueSnapshot = {
 		version: `c-${digest.text(JSON.stringify(content)).slice(0, 14)}`,
 		...content,
@@ -45,7 +54,6 @@ function rows({
 	overlay = noOverlay,
 	now,
 }: CatalogueOptions): readonly SubstrateFacts[] {
-	const today = new Date(now).toISOString().slice(0, 10);
 	const ids = [
 		...new Set([
 			...Object.keys(shippedModels),
@@ -58,26 +66,23 @@ function rows({
 		if (!vendor) return [];
 		return [
 			[
-				ofOwnMachine(vendor, today),
+				ofOwnMachine(vendor),
 				shippedVendors[vendor.id],
 				shippedModels[id],
 				overlay.vendors[vendor.id],
 				overlay.substrates[id],
 			].reduce<SubstrateFacts>(
 				(facts, said) => (said ? over(facts, said) : facts),
-				priced(unlisted(vendor.id, id.slice(slash + 1)), prices, now, today),
+				priced(unlisted(vendor.id, id.slice(slash + 1)), prices, now),
 			),
 		];
 	});
 }
 
 /** A row for the owner's machine is one because its calls stay there: nobody else can keep or train on them. */
-function ofOwnMachine(
-	{ local, source }: Vendor,
-	date: string,
-): PartialFacts | undefined {
+function ofOwnMachine({ local, source }: Vendor): PartialFacts | undefined {
 	if (!local) return undefined;
-	const known = <T>(value: T): Known<T> => ({ value, source, date });
+	const known = <T>(value: T): Known<T> => ({ value, source, date: undated });
 	return { channel: known("own-machine"), trains: known(false) };
 }
 
@@ -85,7 +90,6 @@ function priced(
 	facts: SubstrateFacts,
 	prices: PriceBook,
 	now: number,
-	date: string,
 ): SubstrateFacts {
 	const sheet = prices.find(facts.vendor, facts.model, now);
 	const context = prices
@@ -94,12 +98,12 @@ function priced(
 	return {
 		...facts,
 		...(sheet && {
-			prices: { value: sheet.rates, source: sheet.id, date },
+			prices: { value: sheet.rates, source: sheet.id, date: undated },
 		}),
 		...(context !== undefined && {
 			capabilities: {
 				...facts.capabilities,
-				context: { value: context, source: prices.version, date },
+				context: { value: context, source: prices.version, date: undated },
 			},
 		}),
 	};
@@ -112,4 +116,43 @@ function over(facts: SubstrateFacts, said: PartialFacts): SubstrateFacts {
 		capabilities: { ...facts.capabilities, ...said.capabilities },
 		lifecycle: { ...facts.lifecycle, ...said.lifecycle },
 	};
+}
+
+/**
+ * Gives what has no day of its own one: the day on which the same source was first seen to say the same, else today.
+ * So a new day alone is no new catalogue.
+ */
+function dated(
+	rows: readonly SubstrateFacts[],
+	previous: CatalogueSnapshot | undefined,
+	today: string,
+): readonly SubstrateFacts[] {
+	const before = new Map(
+		previous?.substrates.map((facts) => [facts.id, facts]),
+	);
+
+	function walk<T extends object>(facts: T, earlier: T | undefined): T {
+		return Object.fromEntries(
+			Object.entries(facts).map(([name, member]) => {
+				const known = earlier?.[name as keyof T] as unknown;
+				if (typeof member !== "object" || member === null)
+					return [name, member];
+				if (!("source" in member)) return [name, walk(member, known as object)];
+				return [name, { ...member, date: dayOf(member, known) }];
+			}),
+		) as T;
+	}
+
+	function dayOf(fact: Known<unknown>, earlier: unknown): string {
+		if (fact.date !== undated) return fact.date;
+		const { date, ...same } = { date: today, ...(earlier as object) } as {
+			readonly date: string;
+		};
+		const { value, source } = fact;
+		return JSON.stringify(same) === JSON.stringify({ value, source })
+			? date
+			: today;
+	}
+
+	return rows.map((facts) => walk(facts, before.get(facts.id)));
 }

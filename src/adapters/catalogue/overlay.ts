@@ -12,48 +12,64 @@ export interface CatalogueOverlay {
 
 export const noOverlay: CatalogueOverlay = { vendors: {}, substrates: {} };
 
+/** One thing wrong in the section. */
+export interface OverlayProblem {
+	/** From the section's head: `["substrates", "mistral/large", "countries"]`. */
+	readonly path: readonly (string | number)[];
+	readonly message: string;
+}
+
+/** The date of what the owner gave none for: it becomes the day on which it was first seen. */
+export const undated = "";
+
 /**
  * Reads the `catalogue:` section: plain values by fact, `unknown` to take one back, and optionally the `source` and
- * `date` that they all have. Refuses with `config/invalid` and the path of the first mistake.
+ * `date` that they all have. Refuses with `config/invalid`; the details name every problem and its path.
  */
-export function readOverlay(
-	raw: unknown,
-	today: string,
-): Outcome<CatalogueOverlay> {
+export function readOverlay(raw: unknown): Outcome<CatalogueOverlay> {
 	const given = (raw ?? {}) as Readonly<Record<string, unknown>>;
 	// To valibot a list is a map with strange keys.
 	for (const [path, each] of [
-		["", given],
-		["vendors", given.vendors],
-		["substrates", given.substrates],
+		[[], given],
+		[["vendors"], given.vendors],
+		[["substrates"], given.substrates],
 	] as const) {
 		if (Array.isArray(each))
-			return refuse(
-				"config/invalid",
-				`catalogue${path && `.${path}`}: is a list, and should be a map`,
-				{ path },
-			);
+			return invalid([{ path, message: "is a list, and should be a map" }]);
 	}
 	const read = v.safeParse(section, given);
-	if (!read.success) {
-		const [issue] = read.issues;
-		const path = v.getDotPath(issue);
-		return refuse(
-			"config/invalid",
-			`catalogue${path === null ? "" : `.${path}`}: ${issue.message}`,
-			{ path: path ?? "" },
+	if (!read.success)
+		return invalid(
+			read.issues.map((issue) => ({
+				path: (issue.path ?? []).map(({ key }) => key as string | number),
+				message: say(issue),
+			})),
 		);
-	}
 	const facts = (
 		said: Readonly<Record<string, v.InferOutput<typeof row>>>,
 	): Readonly<Record<string, PartialFacts>> =>
 		Object.fromEntries(
-			Object.entries(said).map(([id, each]) => [id, factsOf(each, today)]),
+			Object.entries(said).map(([id, each]) => [id, factsOf(each)]),
 		);
 	return accept({
 		vendors: facts(read.output.vendors),
 		substrates: facts(read.output.substrates),
 	});
+}
+
+/** Never with the value: what stands at a wrong place may be a secret. */
+function say({ type, expected, message }: v.BaseIssue<unknown>): string {
+	if (type === "strict_object" && expected === "never") return "is no fact";
+	return message.startsWith("Invalid ") ? `must be ${expected}` : message;
+}
+
+function invalid(problems: readonly OverlayProblem[]): Outcome<never> {
+	const [first] = problems;
+	return refuse(
+		"config/invalid",
+		`${["catalogue", ...(first?.path ?? [])].join(".")}: ${first?.message}`,
+		{ problems },
+	);
 }
 
 const text = v.pipe(v.string(), v.trim(), v.nonEmpty("is empty"));
@@ -148,24 +164,23 @@ const section = v.strictObject({
 	),
 });
 
-function factsOf(
-	{
-		source,
-		date,
-		name,
-		capabilities,
-		lifecycle,
-		...plain
-	}: v.InferOutput<typeof row>,
-	today: string,
-): PartialFacts {
+function factsOf({
+	source,
+	date,
+	name,
+	capabilities,
+	lifecycle,
+	...plain
+}: v.InferOutput<typeof row>): PartialFacts {
 	const known = (values: object): object =>
 		Object.fromEntries(
 			Object.entries(values)
 				.filter(([, value]) => value !== undefined)
 				.map(([fact, value]) => [
 					fact,
-					value === "unknown" ? value : { value, source, date: date ?? today },
+					value === "unknown"
+						? value
+						: { value, source, date: date ?? undated },
 				]),
 		);
 	return {

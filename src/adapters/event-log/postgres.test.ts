@@ -258,6 +258,18 @@ describe("when connections break", () => {
 		expect(await append(log, "a")).toMatchObject({ position: 1 });
 	});
 
+	it("keeps its limits also when its first write came to nothing", async () => {
+		const address = server.fresh();
+		const log = await openBeside(address, { lockTimeout: 100 });
+		await log.write((head) => head.tip);
+		const schema = new URL(address).searchParams.get("schema");
+		const holder = await admin();
+		await holder.query("begin");
+		await holder.query(`select one from "${schema}".head for update`);
+		await expect(append(log, "a")).rejects.toMatchObject({ code: "log/busy" });
+		await holder.query("rollback");
+	});
+
 	it.skipIf(process.env.DOS_TEST_POSTGRES)(
 		"goes on by itself when the server was restarted, also in the middle of everything",
 		async () => {

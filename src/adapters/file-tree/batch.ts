@@ -61,10 +61,15 @@ const youngForLooks = 16;
 const youngForReads = 3;
 
 /** Looks and reads in this thread, and in others beside it when there is enough to do; `helpers` forces how many. */
-export function openBatches(
-	helpers?: number,
-): Pick<FileTree, "lookAll" | "digestAll" | "expect"> {
+export function openBatches(helpers?: number): Pick<
+	FileTree,
+	"lookAll" | "digestAll" | "expect"
+> & {
+	/** Told of files that were listed and will probably be read: when they are many, helpers start meanwhile. */
+	listed(files: number): void;
+} {
 	const workers: Worker[] = [];
+	let filesListed = 0;
 
 	/** Whether others help with so many entries. They start on their own time: nobody waits for them. */
 	function employ(count: number, least: number, young: number): boolean {
@@ -94,20 +99,28 @@ export function openBatches(
 		units: number,
 		isShared: boolean,
 		visit: Visit,
+		taken?: (units: number) => void,
 	): readonly number[] {
 		const shared = new Int32Array(memory((firstUnit + units) * 4, isShared));
 		if (isShared)
 			for (const worker of workers)
 				worker.postMessage({ task, shared } satisfies Job);
-		takeUnits(shared, visit);
+		takeUnits(shared, visit, taken);
 		return lostUnits(shared, units);
 	}
 
 	return {
+		listed(files) {
+			const before = filesListed;
+			filesListed += files;
+			// Once: whoever has looked already has its helpers.
+			if (before < leastReads && filesListed >= leastReads)
+				employ(filesListed, leastReads, youngForReads);
+		},
 		expect(looks) {
 			employ(looks, leastLooks, youngForLooks);
 		},
-		lookAll(listings) {
+		lookAll(listings, looked) {
 			let count = 0;
 			let units = 0;
 			for (const listing of listings) {
@@ -120,7 +133,9 @@ export function openBatches(
 				listings,
 				looks: listings.map((listing) => looksFor(listing, isShared)),
 			};
-			const lost = run(task, units, isShared, openLooking(task));
+			const lost = run(task, units, isShared, openLooking(task), (taken) =>
+				looked?.(Math.round((count / units) * taken)),
+			);
 			if (lost.length === 0) return task.looks;
 			// Late answers may still come in: what is given away is not theirs to change.
 			const own = { ...task, looks: task.looks.map((looks) => looks.slice()) };
@@ -170,7 +185,11 @@ export function help({ task, shared }: Job): void {
 /** Does one unit; `beat` tells, within a long one, that it is under way. */
 type Visit = (unit: number, beat: () => void) => void;
 
-function takeUnits(shared: Int32Array, visit: Visit): void {
+function takeUnits(
+	shared: Int32Array,
+	visit: Visit,
+	taken?: (units: number) => void,
+): void {
 	const beat = () => {
 		Atomics.add(shared, pulse, 1);
 		Atomics.notify(shared, pulse);
@@ -181,6 +200,7 @@ function takeUnits(shared: Int32Array, visit: Visit): void {
 		visit(unit, beat);
 		Atomics.store(shared, firstUnit + unit, 1);
 		beat();
+		taken?.(unit + 1);
 	}
 }
 

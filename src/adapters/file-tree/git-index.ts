@@ -97,8 +97,12 @@ export function gitIndexTree(
 			throw new Fault("file-tree/missing", `${path} is not in the index.`);
 		return entry.object;
 	};
+	interface Content {
+		readonly hash: string;
+		readonly size: number;
+	}
 	/** By object: the same bytes are read once, however many paths hold them. */
-	const hashes = new Map<string, string>();
+	const contents = new Map<string, Content>();
 	/** Reads many objects with few processes, so many at a time that they fit into memory. */
 	const readObjects = (objects: readonly string[]): void => {
 		for (let at = 0; at < objects.length; at += objectsAtOnce) {
@@ -115,17 +119,24 @@ export function gitIndexTree(
 					start = end + 1;
 					continue;
 				}
-				hashes.set(object, sha256(output.subarray(end + 1, end + 1 + size)));
+				const bytes = output.subarray(end + 1, end + 1 + size);
+				contents.set(object, { hash: sha256(bytes), size });
 				start = end + 1 + size + 1;
 			}
 		}
 	};
 	const digest = (path: string, look: Look): string => {
 		if (inRepository(path) === undefined) return tree.digest(path, look);
-		const object = objectOf(path);
-		const found = hashes.get(object) ?? sha256(bytesOf(path));
-		hashes.set(object, found);
-		return found;
+		return contentOf(objectOf(path)).hash;
+	};
+	const contentOf = (object: string): Content => {
+		if (!contents.has(object)) readObjects([object]);
+		const found = contents.get(object);
+		if (found) return found;
+		throw new Fault(
+			"file-tree/failed",
+			`git has no object ${object}, which the index names: run git fsck.`,
+		);
 	};
 	const lookIn = (path: string): Look | undefined => {
 		const entry = entries.get(path);
@@ -137,7 +148,8 @@ export function gitIndexTree(
 					? entry.mode | 0o777
 					: entry.mode
 				: 0o040755,
-			size: 0,
+			// What is looked at alone is compared next: git is asked once, for both.
+			size: entry ? contentOf(entry.object).size : 0,
 			modified: 0,
 			changed: 0,
 			// Every path is a file of its own here, whatever the disk says.
@@ -203,7 +215,7 @@ export function gitIndexTree(
 						const inside = inRepository(`${from}/${name}`);
 						if (inside === undefined) return;
 						const object = entries.get(inside)?.object;
-						if (object !== undefined && !hashes.has(object))
+						if (object !== undefined && !contents.has(object))
 							objects.add(object);
 					});
 				readObjects([...objects]);

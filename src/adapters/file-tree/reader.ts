@@ -49,12 +49,15 @@ export function openReader(): (
 		}
 		let read = fs.readSync(file, current, 0, blockSize, 0);
 		if (read < blockSize) {
-			const bytes = current.subarray(0, read);
 			if (
 				read !== beforeLength ||
-				!bytes.equals(before.subarray(0, beforeLength))
+				current.compare(before, 0, read, 0, read) !== 0
 			)
-				beforeHash = hashing().hash("sha256", bytes, "buffer");
+				beforeHash = hashing().hash(
+					"sha256",
+					current.subarray(0, read),
+					"buffer",
+				);
 			beforeLength = read;
 			[current, before] = [before, current];
 			return { hash: beforeHash, length: read };

@@ -1,13 +1,12 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { nodeHttpClient } from "./node.ts";
+import { socketHttpClient } from "./sockets.ts";
 
 /**
  * What a hostile or confused vendor may do to the calls that come after: nothing that it sends
  * beyond its answer, or after its client has gone, is ever heard by another call.
  */
 
-const onBun = "Bun" in globalThis;
 const closing: (() => void)[] = [];
 afterEach(() => {
 	for (const close of closing.splice(0)) close();
@@ -38,7 +37,7 @@ async function vendor(answer: (socket: Socket, request: number) => void) {
 }
 
 function client() {
-	const made = nodeHttpClient();
+	const made = socketHttpClient();
 	closing.push(() => made.close());
 	return made;
 }
@@ -80,7 +79,7 @@ const ok = (text: string) =>
 	`HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
 const later = () => new Promise((resolve) => setTimeout(resolve, 30));
 
-describe.skipIf(onBun)("a connection to a vendor", () => {
+describe("a connection to a vendor", () => {
 	it.each([
 		[
 			"in one piece with it",

@@ -1,10 +1,6 @@
-import { connect, type Socket } from "node:net";
-import {
-	createSecureContext,
-	type SecureContext,
-	connect as secureConnect,
-} from "node:tls";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { AnswerFault, AnswerReader, type AnswerSink } from "./answer-reader.ts";
+import { type Line, type LineUser, openLine } from "./line.ts";
 import type { Origin } from "./request-rules.ts";
 
 /** Who has a connection for now. */
@@ -81,12 +77,11 @@ export class Connections {
 	}
 
 	#sweep(now: number): void {
-		let left = 0;
 		for (const [name, host] of this.#hosts) {
-			left += host.sweep(now);
+			host.sweep(now);
 			if (host.empty) this.#hosts.delete(name);
 		}
-		if (left > 0) return;
+		if (this.#hosts.size > 0) return;
 		clearInterval(this.#sweeper);
 		this.#sweeper = undefined;
 	}
@@ -151,28 +146,30 @@ class Host {
 		}
 	}
 
-	gone(connection: Connection): void {
-		this.#open--;
+	/** Nobody gets this connection any more. */
+	left(connection: Connection): void {
 		this.#connecting.delete(connection);
 		const index = this.idle.indexOf(connection);
 		if (index >= 0) this.idle.splice(index, 1);
+	}
+
+	/** It is closed. */
+	gone(connection: Connection): void {
+		this.#open--;
+		this.left(connection);
 		const next = this.#waiting.shift();
 		if (next) this.#connect(next);
 	}
 
-	/** Closes what has been unused for too long; how many are left. */
-	sweep(now: number): number {
+	/** Closes what has been unused for too long. */
+	sweep(now: number): void {
 		for (const connection of [...this.idle])
 			if (connection.idleUntil <= now) connection.destroy();
-		return this.idle.length;
 	}
 }
 
-/** Where every connection's bytes are read to. Nothing in it outlives the turn that it was read in. */
-let shared: Buffer | undefined;
-
-export class Connection {
-	readonly socket: Socket;
+export class Connection implements LineUser {
+	readonly line: Line;
 	idleUntil = 0;
 	tenant: Tenant | undefined;
 	readonly #host: Host;
@@ -182,6 +179,7 @@ export class Connection {
 	/** The vendor has closed its side. */
 	#ended = false;
 	#reading = false;
+	#destroyed = false;
 	#gone = false;
 	/** Bytes of a request are still on their way out. */
 	sending = false;
@@ -204,48 +202,45 @@ export class Connection {
 			},
 			host.all.rules.headerBytes,
 		);
-		this.socket = this.#open();
-		this.socket.on("end", () => {
-			this.#ended = true;
-			this.#finish();
-		});
-		this.socket.on("error", (error) => this.#lose(error));
-		this.socket.on("close", () => {
-			this.#lose(undefined);
-			if (this.#gone) return;
-			this.#gone = true;
-			host.gone(this);
-		});
+		const { hostname, port, secure, servername } = host.origin;
+		this.line = openLine(
+			secure
+				? {
+						host: hostname,
+						port,
+						secure: {
+							servername,
+							secureContext: host.all.secure,
+							ALPNProtocols: ["http/1.1"],
+							...(host.session ? { session: host.session } : {}),
+						},
+						onSession: (session) => {
+							host.session = session;
+						},
+					}
+				: { host: hostname, port },
+			this,
+		);
 	}
 
-	#open(): Socket {
-		const { hostname, port, secure, servername } = this.#host.origin;
-		shared ??= Buffer.allocUnsafeSlow(65_536);
-		const options = {
-			host: hostname,
-			port,
-			noDelay: true,
-			onread: {
-				buffer: shared,
-				callback: (count: number, bytes: Uint8Array) =>
-					this.#read(Buffer.from(bytes.buffer, bytes.byteOffset, count)),
-			},
-		};
-		if (!secure) return connect(options).once("connect", () => this.#stands());
-		const socket = secureConnect({
-			...options,
-			servername,
-			secureContext: this.#host.all.secure,
-			ALPNProtocols: ["http/1.1"],
-			...(this.#host.session ? { session: this.#host.session } : {}),
-		});
-		socket.on("session", (session) => {
-			this.#host.session = session;
-		});
-		return socket.once("secureConnect", () => this.#stands());
+	ended(): void {
+		this.#ended = true;
+		this.#finish();
 	}
 
-	#stands(): void {
+	broke(error: Error): void {
+		this.#lose(error);
+	}
+
+	/** Only then is its place free for another one. */
+	closed(): void {
+		this.#lose(undefined);
+		if (this.#gone) return;
+		this.#gone = true;
+		this.#host.gone(this);
+	}
+
+	stands(): void {
 		this.#host.stands(this);
 		if (this.tenant) this.take(this.tenant);
 		else this.destroy();
@@ -255,20 +250,19 @@ export class Connection {
 		this.tenant = tenant;
 		this.#hint = undefined;
 		this.#reader.expect(tenant.method);
-		this.socket.ref();
+		this.line.ref();
 		tenant.assigned(this);
 	}
 
 	destroy(): void {
 		this.tenant = undefined;
-		this.socket.destroy();
-		if (this.#gone) return;
-		this.#gone = true;
-		this.#host.gone(this);
+		if (this.#destroyed) return;
+		this.#destroyed = true;
+		this.#host.left(this);
+		this.line.destroy();
 	}
 
-	/** False to read no more for now. */
-	#read(bytes: Buffer): boolean {
+	read(bytes: Buffer): boolean {
 		if (!this.tenant) {
 			// Nobody asked for anything: what comes then is no answer to trust.
 			this.destroy();
@@ -299,14 +293,15 @@ export class Connection {
 			if (this.#reader.whole && !tenant.held) {
 				this.#reader.reusable = false;
 			} else {
-				this.#backlog = Buffer.from(bytes.subarray(used));
-				this.socket.pause();
+				const rest = bytes.subarray(used);
+				this.#backlog = this.line.lent ? Buffer.from(rest) : rest;
+				this.line.pause();
 				return false;
 			}
 		}
 		this.#finish();
 		if (!this.tenant?.held) return true;
-		this.socket.pause();
+		this.line.pause();
 		return false;
 	}
 
@@ -343,7 +338,7 @@ export class Connection {
 			return;
 		}
 		this.idleUntil = performance.now() + kept;
-		this.socket.unref();
+		this.line.unref();
 		this.#host.free(this);
 	}
 
@@ -355,19 +350,19 @@ export class Connection {
 
 	/** The tenant holds from now on. A head is told all the same. */
 	hold(): void {
-		if (!this.#reading && this.#reader.begun) this.socket.pause();
+		if (!this.#reading && this.#reader.begun) this.line.pause();
 	}
 
 	/** The tenant holds no longer. Later in this turn, as it may be in the middle of something. */
 	resume(): void {
 		queueMicrotask(() => {
-			if (this.tenant?.held || this.#gone) return;
+			if (this.tenant?.held || this.#destroyed) return;
 			const backlog = this.#backlog;
 			this.#backlog = undefined;
 			if (backlog) {
 				if (!this.#feed(backlog)) return;
 			} else this.#finish();
-			if (!this.#gone) this.socket.resume();
+			if (!this.#destroyed) this.line.resume();
 		});
 	}
 }

@@ -1,7 +1,5 @@
 import { isIP } from "node:net";
 
-/** What the adapters of every runtime must do alike. */
-
 /** Where a request goes. */
 export interface Origin {
 	readonly secure: boolean;
@@ -65,22 +63,6 @@ function parseOrigin(text: string): Origin | undefined {
 			return path.startsWith("/") ? path : `/${path}`;
 		},
 	};
-}
-
-/** The caller's headers without those that say how the message is framed, and ours; names and values in turn. */
-export function ownHeaders(
-	headers: Readonly<Record<string, string>>,
-	origin: Origin,
-	method: string,
-	size: number,
-): string[] {
-	const flat = ["host", origin.host, "accept-encoding", "identity"];
-	for (const name in headers) {
-		if (!ours.has(name.toLowerCase())) flat.push(name, headers[name] as string);
-	}
-	if (size > 0 || (method !== "GET" && method !== "HEAD"))
-		flat.push("content-length", String(size));
-	return flat;
 }
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;

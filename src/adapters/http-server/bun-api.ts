@@ -2,6 +2,36 @@
 export interface BunRuntime {
 	readonly version: string;
 	serve(options: BunServeOptions): BunServer;
+	connect<Data>(options: {
+		readonly hostname: string;
+		readonly port: number;
+		readonly data: Data;
+		readonly socket: BunSocketHandlers<Data>;
+	}): Promise<unknown>;
+}
+
+export interface BunSocket<Data> {
+	readonly data: Data;
+	/** How many of the bytes the system has taken; none or less when it can take none now. `drain` tells when to go on. */
+	write(bytes: Uint8Array): number;
+	pause(): void;
+	resume(): void;
+	ref(): void;
+	unref(): void;
+	/** Closes it at once. */
+	terminate(): void;
+}
+
+export interface BunSocketHandlers<Data> {
+	readonly binaryType: "buffer";
+	open(socket: BunSocket<Data>): void;
+	/** Memory that is read to once. */
+	data(socket: BunSocket<Data>, bytes: Buffer): void;
+	drain(socket: BunSocket<Data>): void;
+	end(socket: BunSocket<Data>): void;
+	close(socket: BunSocket<Data>): void;
+	error(socket: BunSocket<Data>, error: Error): void;
+	connectError(socket: BunSocket<Data>, error: Error): void;
 }
 
 export interface BunServeOptions {

@@ -31,6 +31,9 @@ const lingerMilliseconds = 1_000;
 /** Answers up to this size travel as one string with their head: one write instead of a gathered one. */
 const joinBytes = 16_384;
 
+/** Bodies announced no larger than this are read into one memory; who announces more may never send it. */
+const wholeBytes = 1_048_576;
+
 /** The HTTP edge on Node's own server, with its strict parser. HTTP/1.1, upgrades are never made. */
 export function nodeHttpServer(): HttpServer {
 	return {
@@ -353,18 +356,27 @@ class Exchange implements HttpRequest, HttpResponse {
 			const limit = this.#edge.limits.bodyBytes;
 			let first: Uint8Array | undefined;
 			let chunks: Uint8Array[] | undefined;
+			let whole: Buffer | undefined;
 			let size = 0;
 			this.#rejectBody = reject;
 			request.on("data", (chunk: Uint8Array) => {
 				if (this.#bodyFault) return;
 				size += chunk.length;
 				if (size > limit) {
-					first = undefined;
-					chunks = undefined;
+					first = chunks = whole = undefined;
 					this.breakBody(this.#tooLarge());
 					return;
 				}
-				if (first === undefined) first = chunk;
+				if (
+					whole === undefined &&
+					size < this.#length &&
+					this.#length <= wholeBytes
+				)
+					whole = Buffer.allocUnsafeSlow(this.#length);
+				if (whole) {
+					whole.set(chunk, size - chunk.length);
+					giveBack(chunk);
+				} else if (first === undefined) first = chunk;
 				else if (chunks === undefined) chunks = [first, chunk];
 				else chunks.push(chunk);
 				if (size === this.#length) settle();
@@ -375,7 +387,10 @@ class Exchange implements HttpRequest, HttpResponse {
 			});
 			const settle = () => {
 				this.#rejectBody = undefined;
-				resolve(chunks ? joined(chunks, size) : (first ?? new Uint8Array(0)));
+				resolve(
+					whole ??
+						(chunks ? joined(chunks, size) : (first ?? new Uint8Array(0))),
+				);
 			};
 		});
 	}
@@ -574,17 +589,20 @@ function onFinish(this: EdgeResponse): void {
 
 function ignore(): void {}
 
-/**
- * One body of many chunks, whose memory is given back at once: nobody else has them, and left to the
- * collector they cost more than all the rest of a large request (docs/decisions/0009-hot-path.md).
- */
+/** One body of chunks that nobody knew the number of, or that are many. */
 function joined(chunks: readonly Uint8Array[], size: number): Buffer {
 	const body = Buffer.concat(chunks, size);
-	for (const { buffer, byteLength } of chunks) {
-		if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength)
-			buffer.transfer(0);
-	}
+	for (const chunk of chunks) giveBack(chunk);
 	return body;
+}
+
+/**
+ * The memory of a chunk that was copied: nobody else has it, and left to the collector it costs more
+ * than all the rest of a large request (docs/decisions/0009-hot-path.md).
+ */
+function giveBack({ buffer, byteLength }: Uint8Array): void {
+	if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength)
+		buffer.transfer(0);
 }
 
 function latin1(chunk: Uint8Array): string {

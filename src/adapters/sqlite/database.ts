@@ -127,7 +127,7 @@ function connectAll(
 			pragma synchronous = ${synchronous};
 			pragma fullfsync = 1;
 			pragma checkpoint_fullfsync = 1;
-			pragma cache_size = -16000;
+			pragma cache_size = -4000;
 		`);
 		return connection;
 	}

@@ -28,7 +28,9 @@ describe("a key", () => {
 			configured: { [id]: settings },
 		}).find(({ vendor }) => vendor.id === id);
 		if (!found) throw new Error(`${id} is not listed`);
-		return openAuthorizer(found).authorize(request({ protocol }));
+		const { keys } = openAuthorizer(found);
+		expect(keys).toHaveLength(1);
+		return keys[0].authorize(request({ protocol }));
 	}
 
 	it.each([
@@ -55,6 +57,33 @@ describe("a key", () => {
 		expect(headers("ollama", "openai-chat", {})).toEqual({});
 	});
 
+	it("of several each go by their own, under the owner's names", () => {
+		const [openai] = findVendors({
+			environment: {},
+			configured: {
+				openai: {
+					keys: [
+						{ key, name: "team", weight: 3, tokensPerMinute: 9 },
+						{ key: "sk-second-456", name: "2", weight: 1 },
+					],
+				},
+			},
+		});
+		if (!openai) throw new Error("openai is not listed");
+		const { keys, secrets } = openAuthorizer(openai);
+		expect(
+			keys.map(({ authorize, ...rest }) => [rest, authorize(request())]),
+		).toEqual([
+			[
+				{ id: "team", weight: 3, tokensPerMinute: 9 },
+				{ authorization: `Bearer ${key}` },
+			],
+			[{ id: "2", weight: 1 }, { authorization: "Bearer sk-second-456" }],
+		]);
+		expect(secrets()).toEqual([key, "sk-second-456"]);
+		expect(inspect(keys, { depth: 9 })).not.toMatch(/sk-/);
+	});
+
 	it("is a secret", () => {
 		const [openai] = findVendors({ environment: { OPENAI_API_KEY: key } });
 		if (!openai) throw new Error("openai is not listed");
@@ -65,8 +94,8 @@ describe("a key", () => {
 function authorizer(credentials: Credentials, outside: Partial<Outside> = {}) {
 	const [found] = findVendors({ environment: {} });
 	if (!found) throw new Error("there are no vendors");
-	return openAuthorizer(
-		{ ...found, key: () => undefined, credentials: () => credentials },
+	const { keys, secrets } = openAuthorizer(
+		{ ...found, keys: () => [], credentials: () => credentials },
 		{
 			now: () => 0,
 			fetch: () => Promise.reject(new Error("no network")),
@@ -74,6 +103,8 @@ function authorizer(credentials: Credentials, outside: Partial<Outside> = {}) {
 			...outside,
 		},
 	);
+	expect(keys).toHaveLength(1);
+	return { authorize: keys[0].authorize, secrets };
 }
 
 /**

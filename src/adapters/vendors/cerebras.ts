@@ -1,5 +1,5 @@
 import type { Vendor } from "../../ports/vendor.ts";
-import { onlyOpenai } from "./only-openai.ts";
+import { onlyOpenaiBut } from "./only-openai.ts";
 
 export const cerebras: Vendor = {
 	id: "cerebras",
@@ -11,8 +11,13 @@ export const cerebras: Vendor = {
 	auth: "bearer",
 	quirks: {
 		noEmbeddings: true,
-		lacks: [...onlyOpenai, "n"],
+		efforts: ["none", "low", "medium", "high"],
+		lacks: [
+			...onlyOpenaiBut("service_tier", "prompt_cache_key"),
+			"n",
+			"input_audio",
+		],
 	},
 	source:
-		"https://inference-docs.cerebras.ai/resources/openai and https://inference-docs.cerebras.ai/api-reference/chat-completions",
+		"https://inference-docs.cerebras.ai/resources/openai and https://inference-docs.cerebras.ai/api-reference/chat-completions; the parameters in its SDK `cerebras_cloud_sdk` 1.91.0",
 };

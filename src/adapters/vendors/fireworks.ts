@@ -1,5 +1,5 @@
 import type { Vendor } from "../../ports/vendor.ts";
-import { onlyOpenai } from "./only-openai.ts";
+import { onlyOpenaiBut } from "./only-openai.ts";
 
 export const fireworks: Vendor = {
 	id: "fireworks",
@@ -13,8 +13,13 @@ export const fireworks: Vendor = {
 	auth: "bearer",
 	quirks: {
 		takes: ["top_k", "reasoning_content"],
-		lacks: onlyOpenai,
+		efforts: ["none", "low", "medium", "high"],
+		lacks: [
+			...onlyOpenaiBut("service_tier", "prompt_cache_key"),
+			"input_audio",
+			"name",
+		],
 	},
 	source:
-		"https://docs.fireworks.ai/tools-sdks/openai-compatibility, https://docs.fireworks.ai/guides/response-api and https://docs.fireworks.ai/tools-sdks/anthropic-compatibility",
+		"https://docs.fireworks.ai/tools-sdks/openai-compatibility, https://docs.fireworks.ai/guides/response-api and https://docs.fireworks.ai/tools-sdks/anthropic-compatibility; the parameters in its SDK `fireworks-ai` 1.2.30",
 };

@@ -13,8 +13,16 @@ export const groq: Vendor = {
 	// Answers 400 to log probabilities, names of speakers and any n but 1; its service tiers are named otherwise.
 	quirks: {
 		noEmbeddings: true,
-		lacks: [...onlyOpenai, "logprobs", "top_logprobs", "n", "name"],
+		efforts: ["none", "low", "medium", "high"],
+		lacks: [
+			...onlyOpenai,
+			"logprobs",
+			"top_logprobs",
+			"n",
+			"name",
+			"input_audio",
+		],
 	},
 	source:
-		"https://console.groq.com/docs/openai and https://console.groq.com/docs/responses-api",
+		"https://console.groq.com/docs/openai and https://console.groq.com/docs/responses-api; the parameters in its SDK `groq` 1.7.0",
 };

@@ -64,6 +64,17 @@ const frames = ({ text }: Heard) =>
 		.filter((frame) => frame !== "")
 		.map((frame) => frame.replace(/^data: /, ""));
 
+it("the model echo says back what was said, and nothing else", async () => {
+	const request = { model: "echo", max_tokens: 99, messages: user("Two? 🦊") };
+	const { choices, usage } = await body(chat, request);
+	expect(choices[0].message.content).toBe("Two? 🦊");
+	expect(usage.completion_tokens).toBe(3);
+	const { content } = await body(messages, request);
+	expect(content).toEqual([{ type: "text", text: "Two? 🦊" }]);
+	const nothing = await body(chat, { model: "echo", messages: user([]) });
+	expect(nothing.choices[0].message.content).toBe(said);
+});
+
 describe("a chat completion", () => {
 	it("has every member, says what it is, and echoes the last user message", async () => {
 		const request = {

@@ -180,7 +180,7 @@ const openaiChat = {
 			);
 		if (!isCount(choices, 128))
 			return this.refusal(400, "'n' must be between 1 and 128.", hash);
-		const said = speak(request.messages, stated);
+		const said = speak(request.messages, stated, request.model);
 		const outputTokens = said.tokens * choices;
 		const inputTokens = tokensOf(textOf(request.messages));
 		const usage = {
@@ -409,7 +409,7 @@ const anthropicMessages = {
 				"max_tokens: a whole number of at least 1 is required",
 				hash,
 			);
-		const said = speak(request.messages, limit);
+		const said = speak(request.messages, limit, request.model);
 		const inputUsage = {
 			input_tokens: tokensOf(textOf(request.system) + textOf(request.messages)),
 			cache_creation_input_tokens: 0,
@@ -496,10 +496,14 @@ const anthropicMessages = {
 	},
 };
 
-/** What it says to a conversation, in a few pieces, within a limit of tokens. */
+/**
+ * What it says to a conversation, in a few pieces, within a limit of tokens. As the model `echo` it says back what was
+ * said and nothing else, so that two of its models can be told apart.
+ */
 function speak(
 	messages: readonly unknown[],
 	limit: number | undefined,
+	model: unknown,
 ): { text: string; pieces: readonly string[]; tokens: number; cut: boolean } {
 	const last = messages.findLast(
 		(message) => isObject(message) && message.role === "user",
@@ -507,7 +511,10 @@ function speak(
 	const heard = Array.from(textOf(isObject(last) ? last.content : undefined));
 	const echo =
 		heard.length > 2000 ? `${heard.slice(0, 2000).join("")}…` : heard.join("");
-	const full = `This is the loopback substrate of DuranteOS: no model was called. You said: ${echo}`;
+	const full =
+		model === "echo" && echo !== ""
+			? echo
+			: `This is the loopback substrate of DuranteOS: no model was called. You said: ${echo}`;
 	const room = (limit ?? Number.MAX_SAFE_INTEGER) * 4;
 	const cut = Buffer.byteLength(full) > room;
 	// Four bytes hold any character, so that even the smallest limit leaves one.

@@ -1,5 +1,5 @@
 import type { Vendor } from "../../ports/vendor.ts";
-import { onlyOpenai } from "./only-openai.ts";
+import { onlyOpenaiBut } from "./only-openai.ts";
 
 export const mistral: Vendor = {
 	id: "mistral",
@@ -15,10 +15,22 @@ export const mistral: Vendor = {
 		maxTokensOnly: true,
 		noStreamOptions: true,
 		callIdLength: 9,
-		takes: ["tool_name", "metadata"],
+		takes: [
+			"tool_name",
+			"metadata",
+			"document_url",
+			"audio_data",
+			"random_seed",
+			"top_k",
+		],
 		efforts: ["none", "high"],
-		lacks: [...onlyOpenai, "logprobs", "top_logprobs", "seed", "user"],
+		lacks: [
+			...onlyOpenaiBut("prompt_cache_key"),
+			"user",
+			"name",
+			"parameterless",
+		],
 	},
 	source:
-		"https://docs.mistral.ai/api, https://github.com/avante-corp/avante.nvim/issues/2347 and https://github.com/editor-code-assistant/eca/issues/231",
+		"https://docs.mistral.ai/api, ChatCompletionRequest in its SDK `mistralai` 3.7.0, https://github.com/avante-corp/avante.nvim/issues/2347 and https://github.com/editor-code-assistant/eca/issues/231",
 };

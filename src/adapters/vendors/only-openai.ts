@@ -11,4 +11,10 @@ export const onlyOpenai: readonly string[] = [
 	"prompt_cache_key",
 	"web_search_options",
 	"audio",
+	"file",
 ];
+
+/** The same for a vendor that documents some of it too. */
+export function onlyOpenaiBut(...documented: readonly string[]): string[] {
+	return onlyOpenai.filter((word) => !documented.includes(word));
+}

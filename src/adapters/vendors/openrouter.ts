@@ -19,8 +19,12 @@ export const openrouter: Vendor = {
 			"top_k",
 			"file_url",
 			"metadata",
+			"image_output",
+			"video_url",
+			"web_search",
 		],
+		lacks: ["custom", "allowed_tools", "n"],
 	},
 	source:
-		"https://openrouter.ai/docs/use-cases/usage-accounting, https://openrouter.ai/docs/api/reference/responses/overview and https://openrouter.ai/docs/api/api-reference/anthropic-messages/create-messages",
+		"https://openrouter.ai/docs/use-cases/usage-accounting, https://openrouter.ai/docs/api/reference/responses/overview and https://openrouter.ai/docs/api/api-reference/anthropic-messages/create-messages; ChatRequest in its SDK `openrouter` 1.3.84",
 };

@@ -32,7 +32,7 @@ describe("a vendor with a key", () => {
 			on: true,
 			keySource: "OPENAI_API_KEY in the environment",
 		});
-		expect(openai.key()).toBe(key);
+		expect(openai.keys()).toEqual([{ key, name: "1", weight: 1 }]);
 		expect(openai).not.toHaveProperty("whyNot");
 	});
 
@@ -42,7 +42,7 @@ describe("a vendor with a key", () => {
 			on: true,
 			keySource: "vendors.openai.key in config.yaml",
 		});
-		expect(openai.key()).toBe(key);
+		expect(openai.keys()).toEqual([{ key, name: "1", weight: 1 }]);
 	});
 
 	it("is off without, and says what to set", () => {
@@ -50,7 +50,7 @@ describe("a vendor with a key", () => {
 			on: false,
 			whyNot: "set OPENAI_API_KEY or vendors.openai.key in config.yaml",
 		});
-		expect(found("openai").key()).toBeUndefined();
+		expect(found("openai").keys()).toEqual([]);
 	});
 
 	it("is off where the owner says so, key or not", () => {
@@ -63,7 +63,54 @@ describe("a vendor with a key", () => {
 			on: false,
 			whyNot: "vendors.openai.enabled is false in config.yaml",
 		});
-		expect(openai.key()).toBeUndefined();
+		expect(openai.keys()).toEqual([]);
+	});
+
+	it("takes the keys of a list, and then no other", () => {
+		const keys = [
+			{ key, name: "team", weight: 2, requestsPerMinute: 60 },
+			{ key: "sk-second-456", name: "2", weight: 1 },
+		];
+		const openai = found(
+			"openai",
+			{ OPENAI_API_KEY: "sk-other" },
+			{ openai: { keys } },
+		);
+		expect(openai).toMatchObject({
+			on: true,
+			keySource: "vendors.openai.keys in config.yaml (2)",
+		});
+		expect(openai.keys()).toEqual(keys);
+		expect(inspect(openai, { depth: 9 }) + JSON.stringify(openai)).not.toMatch(
+			/sk-/,
+		);
+	});
+
+	it("is off where a key of a list is none, or none of them is set", () => {
+		const listed = (...keys: string[]) =>
+			found(
+				"openai",
+				{ OPENAI_API_KEY: key },
+				{
+					openai: {
+						keys: keys.map((each, index) => ({
+							key: each,
+							name: `k${index}`,
+							weight: 1,
+						})),
+					},
+				},
+			);
+		expect(listed(key, "dos_sk_abc")).toMatchObject({
+			on: false,
+			whyNot:
+				"vendors.openai.keys in config.yaml (k1) holds a key of DuranteOS, not one of OpenAI",
+		});
+		expect(listed()).toMatchObject({
+			on: false,
+			whyNot:
+				"vendors.openai.keys in config.yaml refers to environment variables, and none is set",
+		});
 	});
 
 	it("does not take a key of ours, nor what cannot be one", () => {
@@ -77,8 +124,8 @@ describe("a vendor with a key", () => {
 				"openai",
 				{ OPENAI_API_KEY: "dos_sk_abc" },
 				{ openai: { key } },
-			).key(),
-		).toBe(key);
+			).keys(),
+		).toEqual([{ key, name: "1", weight: 1 }]);
 		expect(
 			found("openai", { OPENAI_API_KEY: "sk-1\r\nx-evil: 1" }),
 		).toMatchObject({
@@ -244,7 +291,7 @@ describe("a vendor whose address has parameters", () => {
 			"set AZURE_OPENAI_RESOURCE or AZURE_RESOURCE_NAME or vendors.azure.parameters.resource in config.yaml";
 		const off = found("azure", { AZURE_OPENAI_API_KEY: key });
 		expect(off).toMatchObject({ on: false, whyNot: wanted });
-		expect(off.key()).toBeUndefined();
+		expect(off.keys()).toEqual([]);
 		expect(found("azure").whyNot).toBe(
 			`set AZURE_OPENAI_API_KEY or vendors.azure.key in config.yaml; and ${wanted}`,
 		);
@@ -362,7 +409,7 @@ describe("a vendor that takes the machine's own credentials", () => {
 		for (const configured of [{}, { bedrock: {} }]) {
 			const bedrock = found("bedrock", said, configured);
 			expect(bedrock).toMatchObject({ on: true });
-			expect(bedrock.key()).toBe("bedrock-key");
+			expect(bedrock.keys()).toMatchObject([{ key: "bedrock-key" }]);
 			expect(bedrock.credentials()).toBeUndefined();
 		}
 	});

@@ -14,6 +14,8 @@ export interface VendorSettings {
 	/** False turns it off. */
 	readonly enabled?: boolean;
 	readonly key?: string;
+	/** Instead of any other key, the environment's too. */
+	readonly keys?: readonly KeySettings[];
 	/** Instead of the address we know. Without a path, the path we know stays. */
 	readonly base?: string;
 	/** What stands in the places of the addresses we know: `{ region: "eu-central-1" }`. */
@@ -28,7 +30,18 @@ export interface VendorSettings {
 	readonly quirks?: Quirks;
 }
 
-/** A vendor as it stands here. Everything in it but `key()` may be shown to anyone; printed or serialised, it shows no key. */
+/** What the key is called where there is but one. */
+export const onlyKey = "1";
+
+export interface KeySettings {
+	readonly key: string;
+	readonly name: string;
+	readonly weight: number;
+	readonly requestsPerMinute?: number;
+	readonly tokensPerMinute?: number;
+}
+
+/** A vendor as it stands here. Everything in it but `keys()` may be shown to anyone; printed or serialised, it shows no key. */
 export interface FoundVendor {
 	/** The row, with the addresses and the way to send a key that apply here. */
 	readonly vendor: Vendor;
@@ -37,8 +50,8 @@ export interface FoundVendor {
 	readonly keySource?: string;
 	/** Why it is off, and what turns it on. Absent when it is on. */
 	readonly whyNot?: string;
-	/** The key itself: for the request to this vendor, and nowhere else. */
-	key(): string | undefined;
+	/** The keys themselves: for requests to this vendor, and nowhere else. */
+	keys(): readonly KeySettings[];
 	/** The machine's own credentials, where they stand in for a key: as secret. */
 	credentials(): Credentials | undefined;
 }
@@ -126,7 +139,7 @@ function find(
 		vendor,
 		on: false,
 		whyNot,
-		key: () => undefined,
+		keys: () => [],
 		credentials: () => undefined,
 	});
 
@@ -185,7 +198,7 @@ function find(
 		);
 	}
 	const found =
-		row.auth === "none" ? undefined : findKey(row, environment, settings);
+		row.auth === "none" ? undefined : findKeys(row, environment, settings);
 	if (found && "problem" in found) return off(found.problem, vendor);
 	const keyless = row.auth === "none" || row.local === true;
 	// Credentials that a machine holds for other things too are no word of the owner's.
@@ -203,9 +216,9 @@ function find(
 		),
 	];
 	if (wants.length > 0) return off(`set ${wants.join("; and set ")}`, vendor);
-	const on = { on: true, key: () => undefined, credentials: () => undefined };
+	const on = { on: true, keys: () => [], credentials: () => undefined };
 	if (found)
-		return { ...on, vendor, keySource: found.source, key: () => found.key };
+		return { ...on, vendor, keySource: found.source, keys: () => found.keys };
 	if (held)
 		return {
 			...on,
@@ -283,35 +296,61 @@ function findCredentials(
 	};
 }
 
-function findKey(
+function findKeys(
 	row: Vendor,
 	environment: Environment,
 	settings: VendorSettings | undefined,
 ):
-	| { readonly key: string; readonly source: string }
+	| { readonly keys: readonly KeySettings[]; readonly source: string }
 	| { readonly problem: string }
 	| undefined {
+	const inConfig = `vendors.${row.id}.key`;
+	const listed = settings?.keys;
+	if (listed) {
+		for (const { key, name } of listed) {
+			const problem = whyNoKey(
+				key,
+				`${inConfig}s in config.yaml (${name})`,
+				row,
+			);
+			if (problem !== undefined) return { problem };
+		}
+		const source = `${inConfig}s in config.yaml`;
+		return listed.length === 0
+			? {
+					problem: `${source} refers to environment variables, and none is set`,
+				}
+			: { keys: listed, source: `${source} (${listed.length})` };
+	}
 	const places = [
 		...row.keyNames.map((name) => ({
 			key: environment[name]?.trim(),
 			source: `${name} in the environment`,
 		})),
-		{
-			key: settings?.key?.trim(),
-			source: `vendors.${row.id}.key in config.yaml`,
-		},
+		{ key: settings?.key?.trim(), source: `${inConfig} in config.yaml` },
 	];
 	let problem: string | undefined;
 	for (const { key, source } of places) {
 		if (!key) continue;
-		// Clients of ours are given our keys under the vendors' names.
-		if (key.startsWith("dos_sk_"))
-			problem ??= `${source} holds a key of DuranteOS, not one of ${row.name}`;
-		else if (!/^[\x21-\x7e]+$/.test(key))
-			problem ??= `${source} holds characters that no key has`;
-		else return { key, source };
+		const whyNot = whyNoKey(key, source, row);
+		if (whyNot === undefined)
+			return { keys: [{ key, name: onlyKey, weight: 1 }], source };
+		problem ??= whyNot;
 	}
 	return problem === undefined ? undefined : { problem };
+}
+
+function whyNoKey(
+	key: string,
+	source: string,
+	row: Vendor,
+): string | undefined {
+	// Clients of ours are given our keys under the vendors' names.
+	if (key.startsWith("dos_sk_"))
+		return `${source} holds a key of DuranteOS, not one of ${row.name}`;
+	return /^[\x21-\x7e]+$/.test(key)
+		? undefined
+		: `${source} holds characters that no key has`;
 }
 
 /**

@@ -15,8 +15,9 @@ export const sambanova: Vendor = {
 	quirks: {
 		maxTokensOnly: true,
 		takes: ["top_k"],
-		lacks: [...onlyOpenai, "n"],
+		efforts: ["low", "medium", "high"],
+		lacks: [...onlyOpenai, "n", "detail", "user", "input_audio"],
 	},
 	source:
-		"https://docs.sambanova.ai/docs/en/features/openai-compatibility and https://docs.sambanova.ai/docs/en/features/messages",
+		"https://docs.sambanova.ai/docs/en/features/openai-compatibility and https://docs.sambanova.ai/docs/en/features/messages; the parameters in its SDK `sambanova` 1.13.0",
 };

@@ -11,10 +11,19 @@ export const together: Vendor = {
 	auth: "bearer",
 	quirks: {
 		maxTokensOnly: true,
-		takes: ["top_k"],
+		takes: ["top_k", "video_url"],
 		efforts: ["low", "medium", "high"],
-		lacks: onlyOpenai,
+		lacks: [
+			...onlyOpenai,
+			"parallel_tool_calls",
+			"strict",
+			"detail",
+			"parts",
+			"user",
+			"logprobs",
+			"top_logprobs",
+		],
 	},
 	source:
-		"https://docs.together.ai/reference/chat-completions-1 and https://docs.together.ai/docs/inference/chat/reasoning",
+		"https://docs.together.ai/reference/chat-completions-1 and https://docs.together.ai/docs/inference/chat/reasoning; the parameters in its SDK `together` 3.1.1",
 };

@@ -30,7 +30,11 @@ export const vertex: Vendor = {
 		scope: "https://www.googleapis.com/auth/cloud-platform",
 	},
 	priceId: "google",
-	quirks: { noEmbeddings: true },
+	// Tiers are asked for in a header there.
+	quirks: {
+		noEmbeddings: true,
+		lacks: ["serviceTier", "includeServerSideToolInvocations"],
+	},
 	source:
 		"https://docs.cloud.google.com/gemini-enterprise-agent-platform/resources/locations and https://cloud.google.com/docs/authentication/application-default-credentials",
 };

@@ -49,7 +49,7 @@ describe("the members of an object", () => {
 		expect(last && parseValue(bytes, last)).toBe(-1500);
 	});
 
-	it("tell the types in them with their depths", () => {
+	it("tell the types in them with their depths and places, and where the objects of a list stand", () => {
 		const bytes = Buffer.from(
 			'{"x":{"type":"no"},"m":[{"type":"one","c":[{"\\u0074ype":"t\\u0077o","type":3}]}]}',
 		);
@@ -58,9 +58,16 @@ describe("the members of an object", () => {
 		expect(scan.members.map(({ types }) => types)).toEqual([
 			[],
 			[
-				{ depth: 2, value: "one" },
-				{ depth: 4, value: "two" },
+				{ depth: 2, value: "one", at: 9 },
+				{ depth: 4, value: "two", at: 33 },
 			],
+		]);
+		const lists = Buffer.from('{"m": [ {"a":[{}]} , 7,[{}],{} ],"n":{"o":{}}}');
+		const found = scanMembers(lists, 0, 128, new Set(["m", "n"]));
+		if (typeof found !== "object") throw new Error(found);
+		expect(found.members.map(({ elements }) => elements)).toEqual([
+			[2, 22],
+			[],
 		]);
 	});
 

@@ -12,14 +12,24 @@ export interface Member {
 	readonly nameEnd: number;
 	readonly valueStart: number;
 	readonly valueEnd: number;
-	/** Every string that stands under the name `type` anywhere in the value, if asked for. */
+	/** Every string that stands under the name `type` anywhere in the value, in order, if asked for. */
 	readonly types: readonly TypeMember[];
+	/** Where each object stands that is an element of the value, counted from `valueStart`, if asked for. */
+	readonly elements: readonly number[];
 }
 
 export interface TypeMember {
 	/** Of the object that has it: 1 for the value itself, 2 for an object in the value's array, and so on. */
 	readonly depth: number;
 	readonly value: string;
+	/** Where it stands, counted from the start of the member's value. */
+	readonly at: number;
+}
+
+/** What is noted of a value while it is looked through. */
+interface Found {
+	readonly types: TypeMember[];
+	readonly elements: number[];
 }
 
 export interface Scan {
@@ -50,7 +60,7 @@ const closeBrace = 0x7d;
 
 const malformed = -1;
 const tooDeep = -2;
-const none: readonly TypeMember[] = [];
+const nothing: Readonly<Found> = { types: [], elements: [] };
 
 /** The same memory as a Buffer. */
 export function asBuffer(bytes: Uint8Array): Buffer {
@@ -106,8 +116,10 @@ function scanObject(
 		if (bytes[at] !== colon) return "malformed";
 		const valueStart = skipSpace(bytes, at + 1);
 		const name = nameAt(bytes, nameStart, nameEnd);
-		const types: TypeMember[] | undefined = typed?.has(name) ? [] : undefined;
-		const valueEnd = valueEndOf(bytes, valueStart, depth - 1, types);
+		const found: Found | undefined = typed?.has(name)
+			? { types: [], elements: [] }
+			: undefined;
+		const valueEnd = valueEndOf(bytes, valueStart, depth - 1, found);
 		if (valueEnd < 0) return valueEnd === tooDeep ? "too-deep" : "malformed";
 		members.push({
 			name,
@@ -115,7 +127,8 @@ function scanObject(
 			nameEnd,
 			valueStart,
 			valueEnd,
-			types: types ?? none,
+			types: (found ?? nothing).types,
+			elements: (found ?? nothing).elements,
 		});
 		at = skipSpace(bytes, valueEnd);
 		if (bytes[at] === closeBrace) return { members, end: at + 1 };
@@ -304,12 +317,12 @@ function wordsOf(bytes: Buffer): Int32Array {
 
 const noWords = new Int32Array(0);
 
-/** After the value that starts at `from`, or `malformed` or `tooDeep`. Adds to `types`, if given. */
+/** After the value that starts at `from`, or `malformed` or `tooDeep`. Adds to `found`, if given. */
 function valueEndOf(
 	bytes: Buffer,
 	from: number,
 	depth: number,
-	types: TypeMember[] | undefined,
+	found: Found | undefined,
 ): number {
 	/** For each level that is open, whether it is an object. */
 	const objects: boolean[] = [];
@@ -322,7 +335,7 @@ function valueEndOf(
 			if (bytes[at] !== quote) return malformed;
 			at = stringEnd(bytes, at + 1);
 			if (at < 0) return malformed;
-			isType = types !== undefined && namesType(bytes, nameStart, at);
+			isType = found !== undefined && namesType(bytes, nameStart, at);
 			at = skipSpace(bytes, at);
 			if (bytes[at] !== colon) return malformed;
 			at = skipSpace(bytes, at + 1);
@@ -333,13 +346,16 @@ function valueEndOf(
 			at = stringEnd(bytes, at + 1);
 			if (at < 0) return malformed;
 			if (isType)
-				types?.push({
+				found?.types.push({
 					depth: open,
 					value: nameAt(bytes, start, Math.min(at, start + 400)),
+					at: start - from,
 				});
 		} else if (byte === openBrace || byte === openBracket) {
-			if (++open > depth) return tooDeep;
 			const isObject = byte === openBrace;
+			if (isObject && open === 1 && !objects[1])
+				found?.elements.push(at - from);
+			if (++open > depth) return tooDeep;
 			at = skipSpace(bytes, at + 1);
 			if (bytes[at] !== (isObject ? closeBrace : closeBracket)) {
 				objects[open] = isObject;

@@ -5,6 +5,7 @@ import {
 	type Refusal,
 	refuse,
 } from "../../kernel/outcome.ts";
+import { takeDos } from "./dos-member.ts";
 import {
 	asBuffer,
 	type Edit,
@@ -22,12 +23,22 @@ export interface RequestBody {
 	readonly members: ReadonlyMap<string, Member>;
 	/** After the brace that opens the object: where a new first member goes. */
 	readonly start: number;
+	/** The value of the member `dos`, which is for us: it is in neither bytes nor members. */
+	readonly dos: unknown;
+	/** What `readMedia` found. */
+	media: Readonly<Media>;
 }
 
 const deepest = 128;
 
 /** In whose values the types of things are noted. */
-const typed: ReadonlySet<string> = new Set(["messages", "input", "tools"]);
+const typed: ReadonlySet<string> = new Set([
+	"messages",
+	"input",
+	"contents",
+	"tools",
+	"functions",
+]);
 
 /**
  * Reads a body. `known` are the members that matter to routing or metering, here or at the vendor:
@@ -41,7 +52,7 @@ export function readBody(
 ): Outcome<RequestBody> {
 	const scanned = scanBody(body);
 	if (!scanned.ok) return scanned;
-	const { bytes, scan } = scanned.value;
+	const { bytes, scan, dos } = scanned.value;
 	const members = new Map<string, Member>();
 	for (const each of scan.members) {
 		if (known.has(each.name)) {
@@ -61,13 +72,24 @@ export function readBody(
 				return invalid(folded, "must be written in lower case");
 		}
 	}
-	return accept({ bytes, members, start: skipSpace(bytes, 0) + 1 });
+	return accept(bodyOf(bytes, members, dos));
 }
 
-/** Where the members of a body stand, whatever they are. */
-export function scanBody(
-	body: Uint8Array,
-): Outcome<{ readonly bytes: Buffer; readonly scan: Scan }> {
+export function bodyOf(
+	bytes: Buffer,
+	members: ReadonlyMap<string, Member>,
+	dos: unknown,
+): RequestBody {
+	const start = skipSpace(bytes, 0) + 1;
+	return { bytes, members, start, dos, media: noMedia };
+}
+
+/** Where the members of a body stand, whatever they are; what is for us is taken out. */
+export function scanBody(body: Uint8Array): Outcome<{
+	readonly bytes: Buffer;
+	readonly scan: Scan;
+	readonly dos: unknown;
+}> {
 	const bytes = asBuffer(body);
 	if (!isUtf8(bytes))
 		return refuse(
@@ -86,7 +108,7 @@ export function scanBody(
 	if (scan === "malformed" || skipSpace(bytes, scan.end) < bytes.length) {
 		return refuse("request/malformed-json", malformed(bytes));
 	}
-	return accept({ bytes, scan });
+	return takeDos(bytes, scan);
 }
 
 /** A refusal that names the field. */
@@ -217,10 +239,29 @@ export function vendorTools(
 	return found;
 }
 
-/** Media among the messages: how many, and the bytes that they take as base64. */
+/** Media among the messages: how many, how many of a kind as far as it is known, and the bytes that they take as base64. */
 export interface Media {
 	parts: number;
 	bytes: number;
+	images: number;
+	documents: number;
+	audio: number;
+}
+
+export const noMedia: Readonly<Media> = {
+	parts: 0,
+	bytes: 0,
+	images: 0,
+	documents: 0,
+	audio: 0,
+};
+
+/** Counts one more. A video is for who can see, and what is no picture and no sound is a document. */
+export function countKind(media: Media, type: string): void {
+	media.parts++;
+	if (/image|video|screenshot/.test(type)) media.images++;
+	else if (/audio/.test(type)) media.audio++;
+	else media.documents++;
 }
 
 /** Counts media, if a type anywhere in the messages names some; else the messages are not parsed. */
@@ -229,14 +270,15 @@ export function readMedia(
 	mediaTypes: ReadonlySet<string>,
 	count: (messages: readonly unknown[], media: Media) => void,
 	member: "messages" | "input" = "messages",
-): Media {
-	const media: Media = { parts: 0, bytes: 0 };
+): Readonly<Media> {
 	if (
 		body.members.get(member)?.types.some(({ value }) => mediaTypes.has(value))
 	) {
+		const media = { ...noMedia };
 		count(readMember(body, member) as readonly unknown[], media);
+		body.media = media;
 	}
-	return media;
+	return body.media;
 }
 
 export function isRecord(

@@ -9,6 +9,7 @@ export class SplicedRequest implements Forwarded {
 	readonly usageAsked: boolean;
 	readonly outputLimit: number | undefined;
 	readonly headers: Readonly<Record<string, string>>;
+	readonly model: string | undefined;
 	readonly #sent: Spliced;
 
 	constructor(
@@ -16,11 +17,13 @@ export class SplicedRequest implements Forwarded {
 		usageAsked: boolean,
 		outputLimit?: number,
 		headers: Readonly<Record<string, string>> = noHeaders,
+		model?: string,
 	) {
 		this.#sent = sent;
 		this.usageAsked = usageAsked;
 		this.outputLimit = outputLimit;
 		this.headers = headers;
+		this.model = model;
 	}
 
 	get body(): Buffer {

@@ -19,9 +19,9 @@ export interface Following {
 }
 
 /**
- * Keeps this process up with what other replicas append, so that a key revoked elsewhere ends here within a
- * second, also while no call is decided. `report` hears once when the store stops answering, and once when it
- * answers again. A file is looked at only when asked: what shares it asks for the newest by itself.
+ * Keeps this process up with what other processes append, so that a key revoked elsewhere ends here, and a policy
+ * applied elsewhere holds here, within a second, also while no call is decided. `report` hears once when the store
+ * stops answering, and once when it answers again.
  */
 export function followOthers(
 	{ head, log, store }: Pick<Ledger, "head" | "log" | "store">,
@@ -44,7 +44,7 @@ export function followOthers(
 	function look(): Promise<void> {
 		looking ??= lookOnce().finally(() => {
 			looking = undefined;
-			if (!ended && store.kind !== "sqlite") plan(again ? atMost : every);
+			if (!ended) plan(again ? atMost : every);
 		});
 		return looking;
 	}
@@ -72,7 +72,7 @@ export function followOthers(
 		again = true;
 		if (!looking) plan(atMost);
 	});
-	if (store.kind !== "sqlite") plan(every);
+	plan(every);
 	return {
 		lag: () => Math.max(0, newest - head.position()),
 		behind: () => performance.now() - caughtUp,

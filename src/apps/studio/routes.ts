@@ -21,6 +21,7 @@ import type {
 } from "../../ports/http-server.ts";
 import type { WireProtocol, WireState } from "../../ports/wire-protocol.ts";
 import { openCallPaths } from "./call-paths.ts";
+import { type Learn, recordOutcome } from "./outcomes.ts";
 import type { Readiness } from "./readiness.ts";
 
 /**
@@ -30,6 +31,7 @@ import type { Readiness } from "./readiness.ts";
  * - `GET`, `DELETE /v1/responses/{id}` and `GET /v1/responses/{id}/input_items`: answers that were stored.
  * - `POST /v1/quote[?for=/v1/messages]`: the body of a call; what it would cost, at most and usually.
  * - `GET /v1/receipts/{call}`: what a call cost and why.
+ * - `POST /v1/outcomes/{call}`: how good a call's answer was, as somebody says it.
  * - `GET /v1/account`: balance, holds in flight, caps.
  * - `GET /healthz`: 200 as long as we live. `GET /readyz`: 200 when calls should be sent here, else 503 with the reason.
  *   More about both from this machine, or with a key that has `read`.
@@ -48,6 +50,7 @@ export function openRoutes(options: {
 	readonly hosts: ReadonlySet<string>;
 	/** Sees what other processes appended, so that reads are not behind a command that was just run. */
 	readonly refresh: () => Promise<void>;
+	readonly learn: Learn;
 	readonly draining: () => boolean;
 	readonly readiness: () => Promise<Readiness>;
 	/** Runs on this log that live, this one included. */
@@ -71,6 +74,7 @@ export function openRoutes(options: {
 	const resources: readonly (readonly [string, (rest: string) => Resource])[] =
 		[
 			["/v1/receipts/", (call) => ({ read: (on) => showReceipt(on, call) })],
+			["/v1/outcomes/", (call) => ({ add: (on) => addOutcome(on, call) })],
 			[responses, stored],
 			["/v1/models/", (id) => ({ read: (on) => model(on, id) })],
 			[`${beta}models/`, (id) => ({ read: (on) => model(on, id) })],
@@ -129,10 +133,11 @@ export function openRoutes(options: {
 				),
 			);
 		}
-		const { read, remove } = found;
+		const { read, remove, add } = found;
+		if (add && method === "POST") return add(exchange);
 		if (remove && method === "DELETE") return remove(exchange);
-		if (method === "GET" || method === "HEAD") return read(exchange);
-		const allowed = remove ? "GET, DELETE" : "GET";
+		if (read && (method === "GET" || method === "HEAD")) return read(exchange);
+		const allowed = add ? "POST" : remove ? "GET, DELETE" : "GET";
 		return respond(wire, response, notAllowed(allowed), { allow: allowed });
 	}
 
@@ -278,6 +283,24 @@ export function openRoutes(options: {
 		sendJson(exchange.response, 200, receipt.value);
 	}
 
+	/** Whoever may make calls may say what came of them, and so may whoever may read of them. */
+	async function addOutcome(exchange: Exchange, call: string): Promise<void> {
+		const { request, response, wire: shape } = exchange;
+		await options.refresh();
+		const reader = await admitted(exchange);
+		const caller =
+			!reader.ok && reader.error.code === "key/forbidden"
+				? await gateway.access.admit(keyOf(exchange), "call", request.remote)
+				: reader;
+		if (!caller.ok) return respond(shape, response, caller.error);
+		const said = await recordOutcome(call, await request.body(), caller.value, {
+			receipt: gateway.receipt,
+			learn: options.learn,
+		});
+		if (!said.ok) return respond(shape, response, said.error);
+		sendJson(response, 200, said.value);
+	}
+
 	async function quote(exchange: Exchange): Promise<void> {
 		const { request, response, wire: shape } = exchange;
 		const caller = await admitted(exchange);
@@ -301,12 +324,14 @@ export function openRoutes(options: {
 			header: (name) => request.header(name),
 		});
 		if (!read.ok) return respond(shape, response, read.error);
-		const quoted = gateway.quote(
-			read.value,
-			call.wire.id,
-			call.operation.means,
-			caller.value,
-		);
+		const quoted = gateway.quote({
+			wire: call.wire,
+			operation: call.operation,
+			asked: read.value,
+			caller: caller.value,
+			needs: request.header("x-dos-needs"),
+			session: request.header("x-dos-session"),
+		});
 		if (!quoted.ok) return respond(shape, response, quoted.error);
 		sendJson(response, 200, quoted.value);
 	}
@@ -369,6 +394,7 @@ export function openRoutes(options: {
 				"/v1/responses/{id}",
 				"/v1/quote",
 				"/v1/receipts/{call}",
+				"/v1/outcomes/{call}",
 				"/v1/account",
 				"/healthz",
 				"/readyz",
@@ -400,8 +426,9 @@ export function openRoutes(options: {
 type Action = (exchange: Exchange) => void | Promise<void>;
 
 interface Resource {
-	readonly read: Action;
+	readonly read?: Action;
 	readonly remove?: Action;
+	readonly add?: Action;
 }
 
 interface Exchange {

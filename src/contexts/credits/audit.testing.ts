@@ -43,7 +43,7 @@ interface AuditedKey extends Owner {
 interface Call {
 	readonly account: string;
 	readonly key: string | undefined;
-	readonly hold: number;
+	hold: number;
 	readonly heldAt: number;
 	readonly heldIn: Windows;
 	readonly expires: number;
@@ -180,6 +180,37 @@ export function auditHistory(): Audit {
 		);
 	}
 
+	function hearMove(data: DataOf<"hold-moved">, time: number): void {
+		const call = calls.get(data.call);
+		demand(
+			call !== undefined && !call.ended,
+			`the call ${data.call} is moved and not open`,
+		);
+		demand(
+			call.account === data.account && call.key === data.key,
+			`the call ${data.call} is moved to another's purse`,
+		);
+		demand(
+			data.before.amount === call.hold,
+			`the move of ${data.call} names another hold`,
+		);
+		demand(
+			Number.isSafeInteger(data.amount) && data.amount >= 0,
+			`a move to ${data.amount}`,
+		);
+		const more = data.amount > call.hold;
+		call.hold = data.amount;
+		if (!more) return;
+		const what = `the move of ${data.call}`;
+		// In the windows of its first moment, whatever the time is by now.
+		demandWithin(call.account, call.key, call.heldAt, what);
+		demandWithin(call.account, call.key, time, what);
+		demand(
+			data.amount <= perRequest(call.account, call.key),
+			`${what} passes a cap per request`,
+		);
+	}
+
 	function demandWithin(
 		account: string,
 		key: string | undefined,
@@ -290,6 +321,55 @@ export function auditHistory(): Audit {
 		return waitable ? "no room, waitable" : "no room";
 	}
 
+	function predictMove(
+		command: Extract<CreditsCommand, { type: "move-hold" }>,
+		now: number,
+	): string | number {
+		const refused = predictEnd(command.call);
+		if (refused) return refused;
+		const call = calls.get(command.call) as Call;
+		const { account, key: id } = call;
+		if (id !== undefined) {
+			const key = keys.get(id);
+			if (key?.revoked) return "key/revoked";
+			if (key && now >= key.expires) return "key/expired";
+			const { models } = key ?? {};
+			if (
+				models &&
+				!models.includes(command.model) &&
+				!models.includes(command.substrate)
+			)
+				return "key/forbidden";
+		}
+		const { amount, atLeast = amount } = command;
+		if (amount <= call.hold) return amount;
+		const today = windowsOf(now);
+		const owners = [
+			accounts.get(account),
+			id === undefined ? undefined : keys.get(id),
+		];
+		const over = owners.some((owner) =>
+			(["day", "month"] as const).some(
+				(window) =>
+					owner?.caps[window] !== undefined &&
+					call.heldIn[window] !== today[window],
+			),
+		);
+		const room = Math.min(
+			perRequest(account, id) - call.hold,
+			...slack(account, id, now),
+		);
+		const most = over ? call.hold : call.hold + Math.max(0, room);
+		if (Math.min(amount, atLeast) <= most) return Math.min(amount, most);
+		const best = Math.min(
+			perRequest(account, id),
+			...slackWithoutHolds(account, id, now),
+		);
+		return !over && Math.min(amount, atLeast) <= best
+			? "no room, waitable"
+			: "no room";
+	}
+
 	function predictEnd(call: string): string | undefined {
 		const known = calls.get(call);
 		if (!known) return "hold/unknown";
@@ -377,6 +457,8 @@ export function auditHistory(): Audit {
 				}
 				case "credits-held":
 					return hearHold(event.data, time);
+				case "hold-moved":
+					return hearMove(event.data, time);
 				case "credits-settled":
 					return hearSettlement(event.data, time);
 				case "credits-released":
@@ -543,6 +625,8 @@ export function auditHistory(): Audit {
 				}
 				case "hold":
 					return predictHold(command, now);
+				case "move-hold":
+					return predictMove(command, now);
 				case "settle": {
 					const refused = predictEnd(command.call);
 					if (refused) return refused;

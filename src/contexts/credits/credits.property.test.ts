@@ -75,6 +75,27 @@ const asks: fc.Arbitrary<(now: number) => CreditsCommand> = fc.oneof(
 	},
 	{
 		weight: 6,
+		arbitrary: fc
+			.record({
+				call,
+				amount,
+				atLeast: fc.option(fc.integer({ min: 0, max: 60 })),
+				model: fc.constantFrom("m1", "m2"),
+			})
+			.map(
+				({ atLeast, model, ...rest }) =>
+					(): CreditsCommand => ({
+						type: "move-hold",
+						...rest,
+						...(atLeast !== null && { atLeast }),
+						substrate: `apex/${model}`,
+						model,
+						sheet: "s2",
+					}),
+			),
+	},
+	{
+		weight: 6,
 		arbitrary: fc.record({ call, cost: amount }).map(
 			({ call, cost }) =>
 				(): CreditsCommand => ({
@@ -382,6 +403,16 @@ it("meets every refusal and every event on the way", () => {
 				"key/unknown",
 				"ok",
 			].map((end) => `hold ${end}`),
+			...[
+				"credits/cap-exceeded",
+				"credits/insufficient",
+				"hold/already-released",
+				"hold/already-settled",
+				"hold/expired",
+				"hold/unknown",
+				"key/revoked",
+				"ok",
+			].map((end) => `move-hold ${end}`),
 			...["refund/exceeds-charge", "refund/not-settled", "ok"].map(
 				(end) => `refund ${end}`,
 			),

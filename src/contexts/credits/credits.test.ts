@@ -98,6 +98,26 @@ const held = (call: string, amount: number, { key, time = noon }: At = {}) =>
 		},
 		time,
 	);
+const moved = (
+	call: string,
+	before: number,
+	amount: number,
+	{ key, time = noon }: At = {},
+) =>
+	past(
+		"hold-moved",
+		{
+			call,
+			account: "main",
+			...(key !== undefined && { key }),
+			amount,
+			before: { amount: before, substrate: target.substrate },
+			substrate: "apex/small-1",
+			model: "small-1",
+			sheet: "prices@2",
+		},
+		time,
+	);
 const resolution = (
 	call: string,
 	amount: number,
@@ -179,6 +199,20 @@ const settle = (call: string, cost: number): CreditsCommand => ({
 	ending: "finished",
 	usage: { input: 10 },
 	lines: [{ class: "input", units: 10, price: 5 }],
+});
+type Move = Extract<CreditsCommand, { type: "move-hold" }>;
+const move = (
+	call: string,
+	amount: number,
+	more: Partial<Move> = {},
+): Move => ({
+	type: "move-hold",
+	call,
+	amount,
+	substrate: "apex/small-1",
+	model: "small-1",
+	sheet: "prices@2",
+	...more,
 });
 const release = (call: string): CreditsCommand => ({
 	type: "release",
@@ -813,6 +847,194 @@ describe("holds that take what is there", () => {
 		])
 			.when(hold(80, { atLeast: 10 }))
 			.then([held("next", 20)]);
+	});
+});
+
+describe("a hold that is moved", () => {
+	it("stands for another substrate, at what that may cost", () => {
+		for (const amount of [10, 60, 90, 0])
+			given(credits, [...funded, held("a", 60)])
+				.when(move("a", amount))
+				.then([moved("a", 60, amount)]);
+	});
+	it("asks for the difference, and for no more", () => {
+		const busy = given(credits, [...funded, held("a", 60), held("b", 30)]);
+		busy.when(move("a", 70)).then([moved("a", 60, 70)]);
+		busy.when(move("a", 71)).then(
+			refusal("credits/insufficient", {
+				needed: 71,
+				available: 70,
+				held: 30,
+				holds: 1,
+				waitable: true,
+			}),
+		);
+		busy
+			.when(move("a", 101))
+			.then(refusal("credits/insufficient", { waitable: false }));
+	});
+	it("takes what is there, down to the least that makes sense", () => {
+		const busy = given(credits, [...funded, held("a", 60), held("b", 30)]);
+		busy.when(move("a", 90, { atLeast: 50 })).then([moved("a", 60, 70)]);
+		busy
+			.when(move("a", 90, { atLeast: 71 }))
+			.then(refusal("credits/insufficient", { atLeast: 71, waitable: true }));
+	});
+	it("passes no cap, of its account or its key", () => {
+		const capped = (caps: Caps, keyCaps: Caps = {}) =>
+			given(credits, [
+				opened("main", caps),
+				granted(100),
+				created("laptop", { caps: keyCaps }),
+				held("a", 20, { key: "laptop" }),
+			]);
+		for (const window of ["total", "day", "month"] as const) {
+			for (const busy of [
+				capped({ [window]: 30 }),
+				capped({}, { [window]: 30 }),
+			]) {
+				busy.when(move("a", 30)).then([moved("a", 20, 30, { key: "laptop" })]);
+				busy
+					.when(move("a", 31))
+					.then(refusal("credits/cap-exceeded", { window, cap: 30, held: 0 }));
+			}
+		}
+		capped({ request: 25 })
+			.when(move("a", 26))
+			.then(refusal("credits/cap-exceeded", { window: "request", cap: 25 }));
+		capped({ request: 25 })
+			.when(move("a", 40, { atLeast: 5 }))
+			.then([moved("a", 20, 25, { key: "laptop" })]);
+	});
+	it("counts in the windows of its first moment: when one is over, it takes no more and may give back", () => {
+		for (const [caps, window] of [
+			[{ day: 90 }, "day"],
+			[{ month: 90 }, "month"],
+		] as const) {
+			const past = given(credits, [
+				opened("main", caps),
+				granted(100),
+				held("a", 20),
+			]);
+			past.when(move("a", 21), tomorrow).then(
+				refusal("credits/cap-exceeded", {
+					of: "account",
+					id: "main",
+					window,
+					cap: 90,
+					waitable: false,
+				}),
+			);
+			past
+				.when(move("a", 30, { atLeast: 20 }), tomorrow)
+				.then([moved("a", 20, 20, { time: tomorrow })]);
+			past
+				.when(move("a", 5), tomorrow)
+				.then([moved("a", 20, 5, { time: tomorrow })]);
+		}
+		given(credits, [...funded, held("a", 20)])
+			.when(move("a", 30), tomorrow)
+			.then([moved("a", 20, 30, { time: tomorrow })]);
+	});
+	it("is not asked for less than it holds when caps are lowered", () => {
+		given(credits, [
+			...funded,
+			held("a", 60),
+			past("account-caps-set", {
+				account: "main",
+				caps: { total: 10, request: 10, day: 0 },
+			}),
+		])
+			.when(move("a", 60))
+			.then([moved("a", 60, 60)]);
+	});
+	it("needs a key that works, and may use the model", () => {
+		const keyed = (scopes: Scopes) => [
+			...funded,
+			created("laptop", { scopes, expires: noon + hour }),
+			held("a", 10, { key: "laptop" }),
+		];
+		given(credits, keyed({ can: ["call"], models: ["large-2"] }))
+			.when(move("a", 10))
+			.then(refusal("key/forbidden", { model: "small-1" }));
+		given(credits, keyed({ can: ["call"], models: ["apex/*"] }))
+			.when(move("a", 10))
+			.then([moved("a", 10, 10, { key: "laptop" })]);
+		given(credits, keyed({ can: ["call"] }))
+			.when(move("a", 10), noon + hour)
+			.then(refusal("key/expired", { key: "laptop" }));
+		given(credits, [...keyed({ can: ["call"] }), revoked("laptop")])
+			.when(move("a", 10))
+			.then(refusal("key/revoked", { key: "laptop" }));
+	});
+	it("is one that is open", () => {
+		given(credits, funded)
+			.when(move("a", 10))
+			.then(refusal("hold/unknown", { call: "a" }));
+		for (const [end, code] of [
+			[settled("a", 10, 5), "hold/already-settled"],
+			[released("a", 10), "hold/already-released"],
+			[expired("a", 10), "hold/expired"],
+		] as const)
+			given(credits, [...funded, held("a", 10), end])
+				.when(move("a", 10))
+				.then(refusal(code, { call: "a" }));
+	});
+	it("is settled, released and expired as what it was moved to", () => {
+		const apex = { substrate: "apex/small-1", model: "small-1" };
+		const there = given(credits, [
+			...funded,
+			held("a", 10),
+			moved("a", 10, 30),
+		]);
+		const as = (draft: PastDraft): PastDraft => ({
+			...draft,
+			data: { ...draft.data, ...apex },
+		});
+		there
+			.when(settle("a", 25))
+			.then([as(settled("a", 30, 25, { position: 3 }))]);
+		there.when(release("a")).then([as(released("a", 30, { position: 3 }))]);
+	});
+	it("refuses amounts and names that are none", () => {
+		const open = given(credits, [...funded, held("a", 10)]);
+		for (const [bad, field] of [
+			[{ amount: -1 }, "amount"],
+			[{ amount: 1.5 }, "amount"],
+			[{ atLeast: -1 }, "atLeast"],
+			[{ substrate: "" }, "substrate"],
+			[{ model: "a\u0000" }, "model"],
+			[{ sheet: "" }, "sheet"],
+		] as const)
+			open.when(move("a", 5, bad)).then(refusal("credits/invalid", { field }));
+	});
+});
+
+describe("what is kept and not looked into", () => {
+	it("is the route of a hold, and what was tried when the call ends", () => {
+		const route = { winner: "acme/large-2", order: [1] };
+		const attempts = [
+			["acme/large-2", "timeout", 900],
+			["apex/small-1", "ok", 40],
+		] as const;
+		const withData = (draft: PastDraft, more: JsonObject): PastDraft => ({
+			...draft,
+			data: { ...draft.data, ...more },
+		});
+		given(credits, funded)
+			.when(hold(10, { route }))
+			.then([withData(held("next", 10), { route })]);
+		const open = given(credits, [...funded, held("a", 10)]);
+		open.when({ ...settle("a", 5), attempts } as CreditsCommand).then([
+			withData(settled("a", 10, 5, { position: 3 }), {
+				attempts,
+			} as unknown as JsonObject),
+		]);
+		open.when({ ...release("a"), attempts } as CreditsCommand).then([
+			withData(released("a", 10, { position: 3 }), {
+				attempts,
+			} as unknown as JsonObject),
+		]);
 	});
 });
 

@@ -13,7 +13,7 @@ import {
 } from "./accounts.ts";
 import { dayOf, monthOf } from "./calendar.ts";
 import { accountOf, inconsistent, keyOf, resolutionKey } from "./decisions.ts";
-import { expire, hold, refund, release, settle } from "./holds.ts";
+import { expire, hold, moveHold, refund, release, settle } from "./holds.ts";
 import type {
 	Account,
 	CreditsCommand,
@@ -36,8 +36,8 @@ const nothing: readonly string[] = [];
  * - no hold and no charge takes an account or a key past a cap that is in force.
  *
  * **Windows.** Caps per day and month are of UTC calendar days and months. A hold counts in the day and
- * month in which it was made, also when it is settled later: a resolution only ever gives back, and so
- * breaks no cap. What it gives back returns to that window, as long as it is the current one. What a
+ * month in which it was made, also when it is moved or settled later: a resolution only ever gives back,
+ * and so breaks no cap. What it gives back returns to that window, as long as it is the current one. What a
  * settlement charges beyond its hold counts when it is settled, and goes only as far as the balance and
  * every cap then leave; the rest is recorded as `uncollected`. A refund gives back what was charged
  * beyond the hold first, each part to the window that it counted in.
@@ -59,6 +59,7 @@ export const credits: Decider<CreditsState, CreditsCommand> = {
 	recall(command, state) {
 		switch (command.type) {
 			case "hold":
+			case "move-hold":
 			case "settle":
 			case "release":
 			case "expire":
@@ -90,6 +91,8 @@ export const credits: Decider<CreditsState, CreditsCommand> = {
 				return grant(command, state);
 			case "hold":
 				return hold(command, state, context);
+			case "move-hold":
+				return moveHold(command, state, context);
 			case "settle":
 				return settle(command, state, context);
 			case "release":
@@ -166,6 +169,9 @@ export const credits: Decider<CreditsState, CreditsCommand> = {
 				break;
 			case "credits-held":
 				addHold(state, event);
+				break;
+			case "hold-moved":
+				changeHold(state, event.data);
 				break;
 			case "credits-settled": {
 				const { call, held, amount } = event.data;
@@ -311,6 +317,28 @@ function addHold(
 	const key = keyOf(state, hold.key);
 	key.held += hold.amount;
 	count(key, hold.amount, time);
+}
+
+/** The hold stands for another amount, in the windows that it counts in already. */
+function changeHold(state: CreditsState, data: DataOf<"hold-moved">): void {
+	const hold = state.holds.get(data.call);
+	if (!hold)
+		throw inconsistent(
+			`The log moves the hold of the call ${data.call}, for which it holds nothing.`,
+		);
+	const account = accountOf(state, hold.account);
+	const { amount, substrate, model } = data;
+	const moved: Hold = { ...hold, amount, substrate, model };
+	// Under its key, so that it stays in its place among the holds.
+	state.holds.set(hold.call, moved);
+	account.holds.set(hold.call, moved);
+	const more = amount - hold.amount;
+	account.held += more;
+	discount(account, -more, hold.time);
+	if (hold.key === undefined) return;
+	const key = keyOf(state, hold.key);
+	key.held += more;
+	discount(key, -more, hold.time);
 }
 
 function removeHold(

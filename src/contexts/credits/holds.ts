@@ -21,12 +21,15 @@ import {
 } from "./input.ts";
 import { allowsModel, whyUnusable } from "./keys.ts";
 import {
+	aside,
 	available,
 	type CapWindow,
 	leftUnder,
 	limitsOn,
+	mostFor,
 	requestCap,
 	roomFor,
+	windowOver,
 } from "./limits.ts";
 import type { Account, CreditsState, DataOf, Hold, Key } from "./model.ts";
 
@@ -88,18 +91,14 @@ export function hold(
 	const room = Math.min(roomFor(account, key, now), requestCap(account, key));
 	let held = amount;
 	if (amount > room) {
-		const withoutHolds = Math.min(
-			...limitsOn(account, key, now).map(
-				(limit) => leftUnder(limit).withoutHolds,
-			),
-		);
+		const withoutHolds = roomWithoutHolds(account, key, now);
 		// Takes less only when it would get no more by waiting until the holds in flight are resolved, or has waited enough.
 		if (
 			atLeast === undefined ||
 			atLeast > room ||
 			(!pressing && Math.min(amount, withoutHolds) > room)
 		) {
-			return whyNoRoom(account, key, command, withoutHolds, now);
+			return whyNoRoom(account, key, command, now);
 		}
 		held = room;
 	}
@@ -114,7 +113,78 @@ export function hold(
 		model,
 		operation,
 		sheet,
+		...(command.route && { route: command.route }),
 	});
+}
+
+export function moveHold(
+	command: Ask<"move-hold">,
+	state: CreditsState,
+	context: DecisionContext,
+): Decision {
+	const { call, amount, atLeast, substrate, model, sheet } = command;
+	const invalid =
+		checkAmount("amount", amount) ??
+		(atLeast === undefined ? undefined : checkAmount("atLeast", atLeast)) ??
+		checkText("substrate", substrate, 500) ??
+		checkText("model", model, 500) ??
+		checkText("sheet", sheet, 500);
+	if (invalid) return invalid;
+	const open = state.holds.get(call);
+	if (!open) return whyNotOpen(call, context);
+	const account = accountOf(state, open.account);
+	const key = open.key === undefined ? undefined : keyOf(state, open.key);
+	if (key) {
+		const unusable =
+			whyUnusable(key, context.now) ??
+			whyForbidden(key, account, substrate, model);
+		if (unusable) return unusable;
+	}
+	let moved = amount;
+	if (amount > open.amount) {
+		const most = mostFor(open, account, key, context.now);
+		if (amount > most) {
+			if (atLeast === undefined || atLeast > most)
+				return whyNoMore(open, account, key, command, context.now);
+			moved = most;
+		}
+	}
+	return record("hold-moved", {
+		...resolved(open),
+		amount: moved,
+		before: { amount: open.amount, substrate: open.substrate },
+		substrate,
+		model,
+		sheet,
+	});
+}
+
+function whyNoMore(
+	open: Hold,
+	account: Account,
+	key: Key | undefined,
+	command: Ask<"move-hold">,
+	now: number,
+): Decision {
+	const over = windowOver(open, account, key, now);
+	if (!over) {
+		const rest = aside(open, account, key);
+		return whyNoRoom(rest.account, rest.key, command, now);
+	}
+	return refuse(
+		"credits/cap-exceeded",
+		`This call needs ${formatCredits(command.amount)} credits, and its hold of ${formatCredits(open.amount)} counts in a ${over.window} that is over, so that the ${over.of}'s cap ${windowNames[over.window]} leaves no more for it.`,
+		{
+			needed: command.amount,
+			...present({ atLeast: command.atLeast }),
+			available: 0,
+			held: account.held,
+			holds: account.holds.size,
+			waitable: false,
+			...over,
+			id: over.of === "key" ? key?.id : account.id,
+		},
+	);
 }
 
 function whyForbidden(
@@ -150,13 +220,12 @@ function whyForbidden(
 function whyNoRoom(
 	account: Account,
 	key: Key | undefined,
-	{ amount, atLeast }: Ask<"hold">,
-	withoutHolds: MicroCredits,
+	{ amount, atLeast }: Ask<"hold" | "move-hold">,
 	now: number,
 ): Decision {
 	const limits = limitsOn(account, key, now);
 	const least = Math.min(amount, atLeast ?? amount);
-	const waitable = least <= withoutHolds;
+	const waitable = least <= roomWithoutHolds(account, key, now);
 	const limit =
 		limits.find((one) => leftUnder(one).withoutHolds < least) ??
 		limits.find((one) => leftUnder(one).now < amount);
@@ -205,6 +274,19 @@ function whyNoRoom(
 	);
 }
 
+/** What a hold could take were every open one released. */
+function roomWithoutHolds(
+	account: Account,
+	key: Key | undefined,
+	now: number,
+): MicroCredits {
+	return Math.min(
+		...limitsOn(account, key, now).map(
+			(limit) => leftUnder(limit).withoutHolds,
+		),
+	);
+}
+
 /** "; 0.42 are held by 3 calls in flight". */
 function heldBy({ held, holds }: Account): string {
 	return holds.size === 0
@@ -236,6 +318,7 @@ export function settle(
 		finishReason,
 		timing,
 		status,
+		attempts,
 	} = command;
 	const invalid =
 		checkAmount("cost", cost) ??
@@ -269,7 +352,15 @@ export function settle(
 			ending,
 			usage,
 			lines,
-			...present({ sheet, notes, inputBytes, finishReason, timing, status }),
+			...present({
+				sheet,
+				notes,
+				inputBytes,
+				finishReason,
+				timing,
+				status,
+				attempts,
+			}),
 		},
 		resolutionKey(open.call),
 	);
@@ -287,7 +378,7 @@ function checkLines(lines: Ask<"settle">["lines"]): Invalid {
 }
 
 export function release(
-	{ call, ending, notes, status }: Ask<"release">,
+	{ call, ending, notes, status, attempts }: Ask<"release">,
 	state: CreditsState,
 	context: DecisionContext,
 ): Decision {
@@ -302,7 +393,7 @@ export function release(
 			model: open.model,
 			operation: open.operation,
 			ending,
-			...present({ notes, status }),
+			...present({ notes, status, attempts }),
 		},
 		resolutionKey(call),
 	);

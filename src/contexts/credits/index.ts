@@ -5,6 +5,7 @@ export { allowsModel, findKeyBySecret, keyHint, whyUnusable } from "./keys.ts";
 export { available, type CapWindow } from "./limits.ts";
 export type {
 	Account,
+	Attempts,
 	Caps,
 	CostBasis,
 	CostLine,

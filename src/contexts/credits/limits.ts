@@ -34,6 +34,68 @@ export function requestCap(
 	);
 }
 
+/**
+ * The most that an open hold may come to. It counts in the windows of its first moment, for good: one
+ * that is over takes no more. Less than it holds is never asked of it.
+ */
+export function mostFor(
+	hold: Hold,
+	account: Account,
+	key: Key | undefined,
+	now: number,
+): MicroCredits {
+	if (windowOver(hold, account, key, now)) return hold.amount;
+	const most = Math.min(
+		hold.amount + roomFor(account, key, now),
+		requestCap(account, key),
+	);
+	return Math.max(hold.amount, most);
+}
+
+/** A cap in force whose window an open hold counts in, and that is over. */
+export function windowOver(
+	{ time }: Hold,
+	account: Account,
+	key: Key | undefined,
+	now: number,
+):
+	| {
+			readonly of: "key" | "account";
+			readonly window: "day" | "month";
+			readonly cap: MicroCredits;
+	  }
+	| undefined {
+	for (const owner of ["key", "account"] as const) {
+		const { day, month } = (owner === "key" ? key : account)?.caps ?? {};
+		if (month !== undefined && monthOf(time) !== monthOf(now))
+			return { of: owner, window: "month", cap: month };
+		if (day !== undefined && dayOf(time) !== dayOf(now))
+			return { of: owner, window: "day", cap: day };
+	}
+	return undefined;
+}
+
+/** Account and key as they would be without an open hold. Copies the open holds: not for the hot path. */
+export function aside(
+	hold: Hold,
+	account: Account,
+	key: Key | undefined,
+): { readonly account: Account; readonly key: Key | undefined } {
+	const holds = new Map(account.holds);
+	holds.delete(hold.call);
+	const without = <Owner extends Spending>(owner: Owner): Owner => ({
+		...owner,
+		held: owner.held - hold.amount,
+		day: owner.day - (owner.dayOf === dayOf(hold.time) ? hold.amount : 0),
+		month:
+			owner.month - (owner.monthOf === monthOf(hold.time) ? hold.amount : 0),
+	});
+	return {
+		account: { ...without(account), holds },
+		key: key && without(key),
+	};
+}
+
 /** One thing that limits a hold. */
 export interface Limit {
 	/** Absent for the balance. */

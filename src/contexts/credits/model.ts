@@ -34,6 +34,13 @@ export interface CostLine {
 	readonly basisPoints?: number;
 }
 
+/** What was tried for a call, in order: where, how it ended, and what it took. Kept, and not looked into. */
+export type Attempts = readonly (readonly [
+	substrate: string,
+	ending: string,
+	took: number,
+])[];
+
 /** Why a hold was resolved the way it was. */
 export type Ending =
 	| "finished"
@@ -116,6 +123,23 @@ export type CreditsCommand =
 			readonly operation: string;
 			/** Id of the price sheet that it was sized by. */
 			readonly sheet: string;
+			/** Why it goes there: kept with the hold, and not looked into. */
+			readonly route?: object;
+	  }
+	/**
+	 * Lets an open hold stand for another substrate at another amount, which may be more or less. It keeps its
+	 * call, holder, expiry and time: caps per day and month count it where they did.
+	 */
+	| {
+			readonly type: "move-hold";
+			readonly call: string;
+			/** Wanted. */
+			readonly amount: MicroCredits;
+			/** Least that makes sense (at most `amount`): when no more is available, the hold takes what is there, down to this. */
+			readonly atLeast?: MicroCredits;
+			readonly substrate: string;
+			readonly model: string;
+			readonly sheet: string;
 	  }
 	| {
 			readonly type: "settle";
@@ -137,6 +161,7 @@ export type CreditsCommand =
 			/** Milliseconds: to the first byte, and in all. */
 			readonly timing?: { readonly firstByte?: number; readonly total: number };
 			readonly status?: number;
+			readonly attempts?: Attempts;
 	  }
 	| {
 			readonly type: "release";
@@ -144,6 +169,7 @@ export type CreditsCommand =
 			readonly ending: Ending;
 			readonly notes?: readonly string[];
 			readonly status?: number;
+			readonly attempts?: Attempts;
 	  }
 	/** Expires one hold; refused (`hold/not-due`) before its time. */
 	| { readonly type: "expire"; readonly call: string }
@@ -202,6 +228,20 @@ export type CreditsEvent =
 				model: string;
 				operation: string;
 				sheet: string;
+				route?: object;
+			}
+	  >
+	| DomainEvent<
+			"hold-moved",
+			{
+				call: string;
+				account: string;
+				key?: string;
+				amount: MicroCredits;
+				before: { amount: MicroCredits; substrate: string };
+				substrate: string;
+				model: string;
+				sheet: string;
 			}
 	  >
 	| DomainEvent<
@@ -229,6 +269,7 @@ export type CreditsEvent =
 				finishReason?: string;
 				timing?: { firstByte?: number; total: number };
 				status?: number;
+				attempts?: Attempts;
 			}
 	  >
 	| DomainEvent<
@@ -244,6 +285,7 @@ export type CreditsEvent =
 				ending: Ending;
 				notes?: readonly string[];
 				status?: number;
+				attempts?: Attempts;
 			}
 	  >
 	| DomainEvent<

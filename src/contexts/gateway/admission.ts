@@ -5,11 +5,8 @@ import {
 	refuse,
 } from "../../kernel/outcome.ts";
 import type { KeptAnswer } from "../../ports/answer-store.ts";
-import type { Passage } from "../../ports/crossing.ts";
 import type { HttpRequest } from "../../ports/http-server.ts";
-import type { PriceSheet } from "../../ports/price-book.ts";
 import type {
-	MediaOrder,
 	WireOperation,
 	WireProtocol,
 	WireRequest,
@@ -17,34 +14,37 @@ import type {
 } from "../../ports/wire-protocol.ts";
 import { resolutionKey } from "../credits/index.ts";
 import type { Intent, Recorded } from "../log/index.ts";
+import { recordOf } from "../routing/index.ts";
+import type { Caller } from "./access.ts";
+import { type CachePlace, placeOf } from "./answer-cache.ts";
+import { describeFault } from "./faults.ts";
 import type { HoldCommand } from "./hold-queue.ts";
-import { affordableLimit, type HoldSize, sizeHold } from "./hold-size.ts";
+import { affordableLimit } from "./hold-size.ts";
 import { tooLong } from "./kept-turns.ts";
 import { recordedData } from "./model.ts";
-import { unknownOrderPrice } from "./orders.ts";
+import type { Leg, Plan } from "./plan.ts";
 import { expect } from "./sizing.ts";
-import { straight } from "./straight.ts";
 import type { Substrate } from "./substrates.ts";
 import type { CallTools } from "./tools.ts";
 
-/** A call that may be made: who asks, what, and at which price. Nothing is held yet. */
+/** A call that may be made: who asks, what, where it may go, and at which price. Nothing is held yet. */
 export interface Prepared {
 	readonly asked: WireRequest;
-	readonly substrate: Substrate;
-	readonly passage: Passage;
-	readonly sheet: PriceSheet;
-	readonly size: HoldSize;
+	readonly plan: Plan;
+	/** Where it goes first. */
+	readonly leg: Leg;
 	readonly command: HoldCommand;
 	/** The idempotency key, and the hash of what was asked under it. */
 	readonly retry: { readonly key: string; readonly input: string } | undefined;
 	/** What the client sent, where its answer is to be kept for later requests. */
 	readonly turn: WireRequest | undefined;
+	/** Where its answer may be found, and is kept, for like requests. */
+	readonly place: CachePlace | undefined;
 }
 
 /** A call whose hold is durable. */
 export interface Admitted extends Prepared {
 	readonly held: number;
-	readonly outputLimit: number | undefined;
 }
 
 /** A question for the number of tokens that only we can answer, with an estimate. Costs nothing. */
@@ -66,7 +66,7 @@ const mostAttempts = 50;
 
 const nothingKept = { previous: undefined, store: false };
 
-/** Who asks, what, and at which price. Takes as long as the client takes to send its body. */
+/** What is asked, where that may go, and at which price. Takes as long as the client takes to send its body. */
 export async function prepare(
 	tools: CallTools,
 	wire: WireProtocol,
@@ -74,14 +74,9 @@ export async function prepare(
 	request: HttpRequest,
 	parameters: Readonly<Record<string, string>>,
 	call: string,
+	caller: Caller,
 ): Promise<Outcome<Prepared | Counted>> {
-	const access = await tools.access.admit(
-		wire.clientKey((name) => request.header(name), request.query),
-		"call",
-		request.remote,
-	);
-	if (!access.ok) return access;
-	const { key, account } = access.value;
+	const { key, account } = caller;
 	const body = await request.body();
 	const read = wire.read(operation.id, body, {
 		parameters,
@@ -100,53 +95,26 @@ export async function prepare(
 	const asked = expanded.value;
 	const counted = count(tools, wire, operation, asked, key.id);
 	if (counted) return accept(counted);
-	const found = tools.substrates.find(asked.model, wire.id, operation.means);
-	if (!found.ok) return found;
-	const substrate = found.value;
 	const now = tools.clock.now();
-	const sheet = tools.substrates.sheet(substrate, now);
-	if (!sheet) {
-		if (asked.order) return unknownOrder(asked.order, substrate);
-		return refuse(
-			"price/unknown",
-			`No price is known for ${substrate.id}, and nothing is called at an unknown price. Add a row under prices: in config.yaml, or a ceiling price.`,
-			{ substrate: substrate.id },
-		);
+	const planned = tools.plans.plan({
+		call,
+		wire,
+		operation,
+		asked,
+		caller,
+		needs: request.header("x-dos-needs"),
+		session: request.header("x-dos-session"),
+		previous,
+		now,
+	});
+	if (!planned.ok) return planned;
+	const plan = planned.value;
+	const leg = plan.next();
+	if (!leg) {
+		if (plan.decision.order.length === 0)
+			await recordRefusal(tools, call, plan);
+		return { ok: false, error: plan.refusal() };
 	}
-	const expected = expect(
-		tools.head.state("sizing"),
-		key.id,
-		substrate.id,
-		asked.inputBytes,
-		asked.mediaParts,
-	);
-	const sized = sizeHold(sheet, asked, expected, tools.holds.outputCeiling);
-	if (!sized.ok)
-		return asked.order && sized.error.code === "price/unknown-class"
-			? unknownOrder(asked.order, substrate)
-			: sized;
-	const change = {
-		model: substrate.model,
-		outputLimit: sized.value.outputLimit,
-		quirks: substrate.vendor.quirks,
-	};
-	const passage =
-		substrate.protocol === wire.id
-			? accept(straight(wire, operation, asked, change))
-			: tools.crossings.open({
-					wire,
-					operation,
-					request: asked,
-					vendor: substrate.protocol,
-					change,
-					naming: {
-						call,
-						model: asked.model,
-						time: now,
-						...(previous !== undefined && { previous }),
-					},
-				});
-	if (!passage.ok) return passage;
 	const retry = request.header("idempotency-key");
 	if (retry === "" || (retry !== undefined && retry.length > 255)) {
 		return refuse(
@@ -157,17 +125,15 @@ export async function prepare(
 	}
 	return accept({
 		asked,
-		substrate,
-		passage: passage.value,
-		sheet,
-		size: sized.value,
+		plan,
+		leg,
 		command: {
 			type: "hold",
 			call,
 			account: account.id,
 			key: key.id,
-			amount: sized.value.amount,
-			atLeast: sized.value.atLeast,
+			amount: leg.amount,
+			atLeast: Math.min(leg.size.atLeast, leg.amount),
 			// Holds are decided in the log's time: a clock that was set back must not make them due at once.
 			expires:
 				Math.max(now, tools.head.time()) +
@@ -175,10 +141,11 @@ export async function prepare(
 				tools.holds.wait +
 				holdGrace,
 			holder: tools.holder(),
-			substrate: substrate.id,
+			substrate: leg.substrate.id,
 			model: asked.model,
 			operation: operation.id,
-			sheet: sheet.id,
+			sheet: leg.sheet.id,
+			route: recordOf(plan.decision),
 		},
 		retry:
 			retry === undefined
@@ -193,7 +160,35 @@ export async function prepare(
 						].join(" "),
 					},
 		turn: store ? read.value : undefined,
+		// What later requests go on from has to be of its own call.
+		place: store
+			? undefined
+			: placeOf(tools.digest, tools.canonicalJson, operation, asked, plan),
 	});
+}
+
+/** That nothing may answer is a decision too. A log that does not take it stops no refusal. */
+async function recordRefusal(
+	tools: CallTools,
+	call: string,
+	{ decision }: Plan,
+): Promise<void> {
+	const { account, key } = decision.request;
+	try {
+		await tools.head.execute(
+			"routing",
+			{
+				type: "refuse-route",
+				call,
+				account,
+				...(key !== undefined && { key }),
+				route: recordOf(decision),
+			},
+			{ actor: `key/${key}`, correlation: call },
+		);
+	} catch (fault) {
+		tools.report(`A refusal could not be recorded: ${describeFault(fault)}`);
+	}
 }
 
 /** The vendor counts where it speaks the client's protocol; else what such requests were seen to take is the best that is known. */
@@ -219,13 +214,6 @@ function count(
 	return { substrate: found.value, counted: wire.counted(inputUsual) };
 }
 
-function unknownOrder(
-	order: MediaOrder,
-	{ vendor, model }: Substrate,
-): { readonly ok: false; readonly error: Refusal } {
-	return { ok: false, error: unknownOrderPrice(order, vendor.id, model) };
-}
-
 /** A request that goes on from an earlier answer, with all that was said before in it. */
 async function goOn(
 	tools: CallTools,
@@ -249,16 +237,22 @@ export async function admit(
 	prepared: Prepared,
 	cancelled: () => Refusal | undefined,
 ): Promise<Outcome<Admitted | Replayed>> {
-	const { asked, sheet, size } = prepared;
 	const recorded = await hold(tools, prepared, cancelled);
 	if (!recorded.ok) return recorded;
 	if ("kept" in recorded.value) return accept(recorded.value);
 	const { amount: held } = recordedData<"credits-held">(recorded.value);
-	const outputLimit =
-		held < size.amount && size.outputTokens > 0
-			? affordableLimit(sheet, size, held, asked.choices)
-			: size.outputLimit;
-	return accept({ ...prepared, held, outputLimit });
+	return accept({ ...prepared, held });
+}
+
+/** The output limit to send: one that a hold which had to shrink pays for. */
+export function limitFor(
+	{ sheet, size }: Leg,
+	held: number,
+	asked: WireRequest,
+): number | undefined {
+	return held < size.amount && size.outputTokens > 0
+		? affordableLimit(sheet, size, held, asked.choices)
+		: size.outputLimit;
 }
 
 /**

@@ -2,9 +2,16 @@ import { Fault, type Refusal } from "../../kernel/outcome.ts";
 import type { KeptAnswer } from "../../ports/answer-store.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
 import type { WireOperation, WireProtocol } from "../../ports/wire-protocol.ts";
-import { admit, type Counted, type Prepared, prepare } from "./admission.ts";
+import {
+	type Admitted,
+	admit,
+	type Counted,
+	type Prepared,
+	prepare,
+} from "./admission.ts";
+import type { CachedAnswer } from "./answer-cache.ts";
 import { describeFault, isStorage, toldToClient } from "./faults.ts";
-import { type Flight, fly, inHeader } from "./flight.ts";
+import { answerKept, Flight, inHeader } from "./flight.ts";
 import { respond } from "./respond.ts";
 import type { CallTools } from "./tools.ts";
 import { stopping } from "./vendor-refusals.ts";
@@ -83,7 +90,22 @@ export function openCalls(tools: CallTools): Calls {
 			exchange.gone = true;
 			exchange.carried.flight?.clientGone();
 		});
+		let leave = (): void => {};
 		try {
+			const caller = await tools.access.admit(
+				wire.clientKey((name) => request.header(name), request.query),
+				"call",
+				request.remote,
+			);
+			if (!caller.ok) return answerRefusal(exchange, caller.error);
+			const waits = tools.gate.enter(
+				caller.value.account.id,
+				() => whyNot(exchange),
+				Number(request.header("content-length")) || 0,
+			);
+			const entered = waits instanceof Promise ? await waits : waits;
+			if (!entered.ok) return answerRefusal(exchange, entered.error);
+			leave = entered.value;
 			const prepared = await prepare(
 				tools,
 				wire,
@@ -91,6 +113,7 @@ export function openCalls(tools: CallTools): Calls {
 				request,
 				parameters,
 				call,
+				caller.value,
 			);
 			if (!prepared.ok) return answerRefusal(exchange, prepared.error);
 			if ("counted" in prepared.value)
@@ -103,6 +126,7 @@ export function openCalls(tools: CallTools): Calls {
 		} finally {
 			exchange.carried.done = undefined;
 			carried.delete(call);
+			leave();
 		}
 	}
 
@@ -112,17 +136,23 @@ export function openCalls(tools: CallTools): Calls {
 	): Promise<void> {
 		const { wire, operation, request, response, call, started } = exchange;
 		try {
-			const admitted = await admit(tools, prepared, () => whyNot(exchange));
+			const cached = await fromCache(prepared);
+			const admitted = await admit(
+				tools,
+				cached ? pricedFromCache(prepared, cached) : prepared,
+				() => whyNot(exchange),
+			);
 			if (!admitted.ok) return answerRefusal(exchange, admitted.error);
 			if ("kept" in admitted.value)
-				return answerKept(response, admitted.value.kept);
+				return answerAgain(response, admitted.value.kept);
 			const reason = whyNot(exchange);
 			if (reason) {
 				const ending = exchange.gone ? "client-gone" : "stopped";
 				await release(call, ending, "Nothing was sent.");
 				return answerRefusal(exchange, reason);
 			}
-			const flight = fly(
+			if (cached) return await answerCached(exchange, admitted.value, cached);
+			const flight = new Flight(
 				tools,
 				wire,
 				operation,
@@ -157,7 +187,82 @@ export function openCalls(tools: CallTools): Calls {
 		await resolutions.record({ type: "release", call, ending, notes: [note] });
 	}
 
-	function answerKept(response: HttpResponse, kept: KeptAnswer): void {
+	/** A store that cannot be read costs the cache, and no call. */
+	async function fromCache({
+		place,
+		plan,
+	}: Prepared): Promise<CachedAnswer | undefined> {
+		if (!place) return undefined;
+		try {
+			const found = await tools.cache.find(place, plan);
+			metrics.count("dos_cache_total", { found: found ? "hit" : "miss" });
+			return found;
+		} catch (fault) {
+			tools.report(`The cache could not be read: ${describeFault(fault)}`);
+			return undefined;
+		}
+	}
+
+	function pricedFromCache(
+		prepared: Prepared,
+		{ substrate, charged }: CachedAnswer,
+	): Prepared {
+		const amount = Math.ceil((charged * tools.cachePrice) / 100);
+		return {
+			...prepared,
+			command: {
+				...prepared.command,
+				amount,
+				atLeast: amount,
+				substrate,
+				sheet: "cache",
+			},
+		};
+	}
+
+	/** The answer to a like request, at the owner's price for that; its receipt says so. */
+	async function answerCached(
+		{ response, started }: Exchange,
+		{ command, retry }: Admitted,
+		{ answer, call, charged, age, substrate }: CachedAnswer,
+	): Promise<void> {
+		const share = tools.cachePrice;
+		if (retry)
+			await tools.answers
+				.keep(command.call, answer, clock.now() + answerKept)
+				.catch((fault: unknown) =>
+					tools.report(
+						`The answer to ${command.call} could not be kept for retries: ${describeFault(fault)}`,
+					),
+				);
+		await resolutions.record({
+			type: "settle",
+			call: command.call,
+			cost: command.amount,
+			basis: "fixed",
+			ending: "finished",
+			usage: {},
+			lines: [],
+			sheet: "cache",
+			notes: [
+				`Given out of the cache, as it was given to ${call} ${age} s before. ${share === 0 ? "That costs nothing." : `That costs ${share} % of the ${charged} micro-credits that it cost first.`}`,
+			],
+			timing: { total: Math.max(0, clock.now() - started) },
+			status: answer.status,
+		});
+		response.head(answer.status, {
+			...answer.headers,
+			"content-length": String(answer.body.byteLength),
+			age: String(age),
+			"x-dos-call-id": command.call,
+			"x-dos-substrate": inHeader(substrate),
+			"x-dos-cached-from": call,
+			"x-dos-credits": String(command.amount),
+		});
+		response.end(answer.body);
+	}
+
+	function answerAgain(response: HttpResponse, kept: KeptAnswer): void {
 		const { status, headers, body } = kept;
 		response.head(status, {
 			...headers,
@@ -201,6 +306,7 @@ export function openCalls(tools: CallTools): Calls {
 		serve,
 		async stop() {
 			stopped = true;
+			tools.gate.close();
 			tools.queue.close();
 			const under = [...carried.values()];
 			for (const { flight } of under) flight?.stop();

@@ -1,5 +1,6 @@
 import { memoryAnswerStore } from "../../adapters/answer-store/memory.ts";
 import { memoryEventLog } from "../../adapters/event-log/memory.ts";
+import { canonicalJson } from "../../adapters/runtime/canonical-json.ts";
 import { nodeDigest } from "../../adapters/runtime/digest.ts";
 import {
 	type ManualClock,
@@ -7,6 +8,8 @@ import {
 } from "../../adapters/runtime/manual-clock.ts";
 import type { DomainEvent } from "../../kernel/event.ts";
 import { accept, Fault, refuse } from "../../kernel/outcome.ts";
+import type { AnswerStore } from "../../ports/answer-store.ts";
+import type { CatalogueSnapshot } from "../../ports/catalogue.ts";
 import type { Crossings } from "../../ports/crossing.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type {
@@ -25,10 +28,15 @@ import type {
 } from "../../ports/wire-protocol.ts";
 import type { CreditsCommand, credits } from "../credits/index.ts";
 import { type Head, openHead } from "../log/index.ts";
+import { openDesk, type RoutingCommand } from "../routing/index.ts";
 import { ledgerDeciders } from "./deciders.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
-import type { LedgerDeciders } from "./model.ts";
-import { openSubstrates } from "./substrates.ts";
+import type { AttemptRules, LedgerDeciders } from "./model.ts";
+import {
+	type ActiveVendor,
+	openSubstrates,
+	type VendorKey,
+} from "./substrates.ts";
 
 /** What the tests of this folder share: a gateway on a manual clock, between a client and a vendor that the test plays. */
 
@@ -64,6 +72,13 @@ export function faultyLog(log: EventLog): EventLog & { fault?: string } {
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (words: string) => new TextEncoder().encode(words);
 
+/** Nothing is listed: what is called is called by its name. */
+export const noCatalogue: CatalogueSnapshot = {
+	version: "c-none",
+	substrates: [],
+	off: {},
+};
+
 /** Everybody speaks the one protocol. */
 export const noCrossings: Crossings = {
 	reaches: () => false,
@@ -98,6 +113,22 @@ export const testWire: WireProtocol = {
 		}
 		return accept(askedFor({ operation, body, ...asked }));
 	},
+	traits: (request) => ({
+		means: "generate",
+		inputBytes: request.inputBytes,
+		messages: 1,
+		last: "user",
+		tools: 0,
+		step: 0,
+		images: 0,
+		documents: 0,
+		audio: 0,
+		schema: false,
+		reasoning: "none",
+		logprobs: false,
+		stream: request.stream,
+		outputLimit: request.outputLimit,
+	}),
 	forward(request, { model, outputLimit }) {
 		if (model === "unforwardable") throw new TypeError("my secret prompt");
 		return {
@@ -267,6 +298,8 @@ export interface TestUpstream {
 	readonly request: UpstreamRequest;
 	/** To break the rules of the port with. */
 	readonly sink: UpstreamSink;
+	/** When it was sent. */
+	readonly at: number;
 	state: "connecting" | "sent" | "answering" | "over" | "aborted";
 	paused: boolean;
 	connect(): void;
@@ -281,10 +314,12 @@ export const streamHead = { "content-type": "text/event-stream" };
 function testUpstream(
 	request: UpstreamRequest,
 	sink: UpstreamSink,
+	at: number,
 ): TestUpstream & { abort(): void } {
 	const upstream: TestUpstream & { abort(): void } = {
 		request,
 		sink,
+		at,
 		state: "connecting",
 		paused: false,
 		connect() {
@@ -339,14 +374,20 @@ export interface TestGateway {
 	/** What must never happen: a request that leaves without a durable hold, say. */
 	readonly violations: string[];
 	run(command: CreditsCommand): Promise<void>;
+	route(command: RoutingCommand): Promise<void>;
 	call(
 		asked?: object,
-		options?: { retry?: string; key?: string; body?: Promise<Uint8Array> },
+		options?: {
+			retry?: string;
+			key?: string;
+			body?: Promise<Uint8Array>;
+			headers?: Readonly<Record<string, string>>;
+		},
 	): TestCall;
 	/** A call that has got as far as it can, and its upstream. */
 	called(
 		asked?: object,
-		options?: { retry?: string },
+		options?: Parameters<TestGateway["call"]>[1],
 	): Promise<{ call: TestCall; upstream: TestUpstream }>;
 	account(): { granted: number; spent: number; held: number; holds: number };
 	/** Events of these types, oldest first, with their data. */
@@ -360,9 +401,21 @@ export async function openTestGateway(
 		wait?: number;
 		outputCeiling?: number;
 		requestsPerMinute?: number;
+		catalogue?: CatalogueSnapshot;
+		attempts?: AttemptRules;
+		cachePrice?: number;
+		/** Nothing can be kept or found. */
+		failingAnswers?: boolean;
+		vendors?: readonly string[];
+		/** Milliseconds since 1970 UTC. */
+		start?: number;
+		/** By vendor, where it has more than one. */
+		keys?: Readonly<Record<string, ActiveVendor["keys"]>>;
 	} = {},
 ): Promise<TestGateway> {
-	const clock = manualClock();
+	const clock = manualClock(
+		options.start === undefined ? {} : { start: options.start },
+	);
 	const log = faultyLog(memoryEventLog());
 	const head = await openHead<LedgerDeciders>({
 		log,
@@ -376,9 +429,11 @@ export async function openTestGateway(
 	const violations: string[] = [];
 	const client: HttpClient = {
 		send(request, sink) {
-			if (head.state("credits").holds.size < open() + 1)
+			// A call that asks two at once has held for both.
+			const each = options.attempts?.hedge ? 2 : 1;
+			if (head.state("credits").holds.size * each < open() + 1)
 				violations.push("a request left without a hold of its own");
-			const upstream = testUpstream(request, sink);
+			const upstream = testUpstream(request, sink, clock.now());
 			upstreams.push(upstream);
 			return {
 				abort: upstream.abort,
@@ -408,24 +463,31 @@ export async function openTestGateway(
 		},
 		digest: nodeDigest,
 		client,
-		answers: memoryAnswerStore(),
+		answers: options.failingAnswers ? failingAnswers : memoryAnswerStore(),
 		substrates: openSubstrates({
-			vendors: [
-				{
-					id: "mock",
-					bases: { test: "https://mock.test" },
-					authorize: () => ({ authorization: "Bearer vendor-secret" }),
-					secrets: () => ["Bearer vendor-secret"],
-					quirks: {},
-				},
-			],
+			vendors: (options.vendors ?? ["mock"]).map((id) => ({
+				id,
+				bases: { test: `https://${id}.test` },
+				keys: options.keys?.[id] ?? [testKey("1")],
+				secrets: () => ["Bearer vendor-secret"],
+				quirks: {},
+			})),
 			off: {},
 			aliases: {},
 			prices,
 			crossings: noCrossings,
 		}),
 		crossings: noCrossings,
+		desk: openDesk({
+			state: () => head.state("routing"),
+			catalogue: options.catalogue ?? noCatalogue,
+			digest: nodeDigest,
+		}),
 		holds: { wait: options.wait ?? 0, outputCeiling: options.outputCeiling },
+		attempts: options.attempts ?? { attempts: 1, fallbacks: 0 },
+		cachePrice: options.cachePrice ?? 0,
+		canonicalJson,
+		crowd: { calls: 1_000, queue: 1_000, wait: 1_000 },
 		bodyBytes: 32 * 1024 * 1024,
 		timeouts: {
 			connect: 1_000,
@@ -441,6 +503,12 @@ export async function openTestGateway(
 	});
 	async function run(command: CreditsCommand): Promise<void> {
 		const outcome = await head.execute("credits", command, {
+			actor: "operator",
+		});
+		if (!outcome.ok) throw new Error(outcome.error.code);
+	}
+	async function route(command: RoutingCommand): Promise<void> {
+		const outcome = await head.execute("routing", command, {
 			actor: "operator",
 		});
 		if (!outcome.ok) throw new Error(outcome.error.code);
@@ -462,9 +530,11 @@ export async function openTestGateway(
 		upstreams,
 		violations,
 		run,
-		call(asked = {}, { retry, key = "key", body } = {}) {
+		route,
+		call(asked = {}, { retry, key = "key", body, headers: more } = {}) {
 			const made = testClient();
 			const headers: Record<string, string | undefined> = {
+				...more,
 				"x-key": key,
 				"idempotency-key": retry,
 			};
@@ -515,6 +585,23 @@ export async function openTestGateway(
 		},
 	};
 	return bench;
+}
+
+const failingAnswers: AnswerStore = {
+	keep: () => Promise.reject(new Fault("store/failed", "No disk.")),
+	find: () => Promise.reject(new Fault("store/failed", "No disk.")),
+	sweep: async () => 0,
+};
+
+/** A vendor's key that authorizes as itself. */
+export function testKey(id: string): VendorKey {
+	return {
+		id,
+		weight: 1,
+		authorize: () => ({
+			authorization: id === "1" ? "Bearer vendor-secret" : `Bearer ${id}`,
+		}),
+	};
 }
 
 /** Makes a key whose text is its id. */

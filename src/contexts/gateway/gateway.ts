@@ -7,27 +7,35 @@ import type { Digest } from "../../ports/digest.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { HttpClient, Timeouts } from "../../ports/http-client.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
-import type {
-	Meaning,
-	WireOperation,
-	WireProtocol,
-	WireRequest,
-} from "../../ports/wire-protocol.ts";
+import type { WireOperation, WireProtocol } from "../../ports/wire-protocol.ts";
 import type { Hold } from "../credits/index.ts";
 import type { Head } from "../log/index.ts";
-import { type Access, type Caller, openAccess } from "./access.ts";
+import type { RoutingDesk } from "../routing/index.ts";
+import { type Access, openAccess } from "./access.ts";
+import { openAnswerCache } from "./answer-cache.ts";
 import { openCalls } from "./call.ts";
 import { describeFault } from "./faults.ts";
+import { openGate } from "./gate.ts";
 import { openHoldQueue } from "./hold-queue.ts";
 import { openTurns, type Turns } from "./kept-turns.ts";
 import { type Metrics, openMetrics } from "./metrics.ts";
-import type { HoldRules, LedgerDeciders, Report } from "./model.ts";
+import type {
+	AttemptRules,
+	CrowdRules,
+	HoldRules,
+	LedgerDeciders,
+	Report,
+} from "./model.ts";
+import { openPlans, type Question } from "./plan.ts";
 import { type Quote, quoteFor } from "./quote.ts";
 import { type Receipt, receiptOf } from "./receipts.ts";
 import { recoverHolds, sweepHolds } from "./recovery.ts";
 import { repeat } from "./repeat.ts";
 import { openResolutions } from "./resolutions.ts";
+import { openRetries } from "./retries.ts";
 import type { Substrates } from "./substrates.ts";
+import { openVendorKeys } from "./vendor-keys.ts";
+import { openVitals } from "./vitals.ts";
 
 export interface GatewayOptions {
 	readonly head: Head<LedgerDeciders>;
@@ -39,7 +47,15 @@ export interface GatewayOptions {
 	readonly answers: AnswerStore;
 	readonly crossings: Crossings;
 	readonly substrates: Substrates;
+	/** What calls are decided by. */
+	readonly desk: RoutingDesk;
 	readonly holds: HoldRules;
+	readonly attempts: AttemptRules;
+	readonly crowd: CrowdRules;
+	/** What an answer out of the cache costs, in hundredths of what it cost first; 0: nothing. */
+	readonly cachePrice: number;
+	/** The one text of a JSON document; undefined where it is none. */
+	readonly canonicalJson: (body: Uint8Array) => string | undefined;
 	readonly timeouts: Timeouts;
 	/** Bytes of a request's body, at most; also of one that goes on from earlier answers, once all is in it. */
 	readonly bodyBytes: number;
@@ -70,13 +86,8 @@ export interface Gateway {
 		response: HttpResponse,
 		parameters?: Readonly<Record<string, string>>,
 	): Promise<void>;
-	/** What a request would cost. */
-	quote(
-		asked: WireRequest,
-		protocol: string,
-		means: Meaning,
-		caller: Caller,
-	): Outcome<Quote>;
+	/** What a request would cost where it would go first. */
+	quote(asked: Omit<Question, "call" | "previous" | "now">): Outcome<Quote>;
 	/** The receipt of a call; with `account`, only of that account's calls. */
 	receipt(call: string, account?: string): Promise<Outcome<Receipt>>;
 	/** Resolves what earlier runs left open. Call it once, before serving. */
@@ -91,15 +102,35 @@ const sweepEvery = 5_000;
 const answerSweepEvery = 600_000;
 
 export function openGateway(options: GatewayOptions): Gateway {
-	const { head, clock, substrates, holds, report } = options;
+	const { head, clock, chance, holds, report } = options;
 	const onDuty = options.onDuty ?? (() => true);
 	const metrics = openMetrics();
 	const access = openAccess(options);
 	const queue = openHoldQueue({ head, clock, wait: holds.wait });
 	const resolutions = openResolutions({ head, clock, report });
 	const turns = openTurns(options);
+	const vitals = openVitals({
+		clock,
+		digest: options.digest,
+		chance,
+		carries: (call) => calls.carries(call),
+		metrics,
+	});
+	const stopWatching = head.subscribe(vitals.fold);
+	const keys = openVendorKeys({ ...options, metrics });
+	const retries = openRetries({ clock, metrics });
+	const gate = openGate({ clock, ...options.crowd, metrics });
+	const plans = openPlans({ ...options, vitals });
+	const cache = openAnswerCache(options);
 	const calls = openCalls({
 		...options,
+		routing: options.attempts,
+		plans,
+		cache,
+		vitals,
+		keys,
+		retries,
+		gate,
 		access,
 		queue,
 		resolutions,
@@ -165,22 +196,19 @@ export function openGateway(options: GatewayOptions): Gateway {
 		metrics,
 		turns,
 		serve: calls.serve,
-		quote: (asked, protocol, means, caller) =>
-			quoteFor(
-				asked,
-				protocol,
-				means,
-				caller,
-				substrates,
-				head.state("sizing"),
-				holds.outputCeiling,
-				clock.now(),
-			),
+		quote: (asked) =>
+			quoteFor(plans, {
+				...asked,
+				call: "quote",
+				previous: undefined,
+				now: clock.now(),
+			}),
 		receipt: (call, account) =>
 			receiptOf(call, head.state("credits"), options.log, account),
 		recover: () => recoverHolds(head, options.gone, report),
 		inFlight: calls.inFlight,
 		async stop() {
+			stopWatching();
 			stopSweeping();
 			stopRecovering();
 			stopForgetting();

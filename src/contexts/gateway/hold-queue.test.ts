@@ -137,6 +137,30 @@ describe("the hold queue", () => {
 		expect(clock.timers()).toBe(0);
 	});
 
+	it("lets a call through when another's hold is moved to less, and tries none when it is moved to more", async () => {
+		hold("c1", 60);
+		await clock.settle();
+		const second = hold("c2", 60);
+		await clock.settle();
+		const move = async (amount: number) => {
+			await run({
+				type: "move-hold",
+				call: "c1",
+				amount,
+				substrate: "mock/n",
+				model: "n",
+				sheet: "s",
+			});
+			await clock.settle();
+		};
+		executed = [];
+		await move(70);
+		expect(executed).toEqual(["c1"]);
+		await move(40);
+		expect(executed).toEqual(["c1", "c1", "c2"]);
+		expect(second.answer).toBe("held 60");
+	});
+
 	it("refuses at once what no waiting helps", async () => {
 		const asked = hold("c1", 101);
 		await clock.settle();

@@ -1,6 +1,6 @@
 import type { Outcome, Refusal } from "../../kernel/outcome.ts";
 import type { Clock } from "../../ports/clock.ts";
-import type { CreditsCommand } from "../credits/index.ts";
+import type { CreditsCommand, DataOf } from "../credits/index.ts";
 import type { Head, Intent, Recorded } from "../log/index.ts";
 import type { LedgerDeciders } from "./model.ts";
 
@@ -64,8 +64,7 @@ export function openHoldQueue(options: {
 		const accounts = new Set<string>();
 		for (const { type, data } of events) {
 			const account = (data as { account?: string }).account;
-			if (type !== "credits-held" && account !== undefined)
-				accounts.add(account);
+			if (account !== undefined && mayFree(type, data)) accounts.add(account);
 		}
 		for (const lane of lanes.values())
 			if (accounts.has(lane.account)) void pump(lane);
@@ -213,6 +212,14 @@ export function openHoldQueue(options: {
 			}
 		},
 	};
+}
+
+/** Whether there may be more to hold after an event than before. */
+function mayFree(type: string, data: unknown): boolean {
+	if (type === "credits-held") return false;
+	if (type !== "hold-moved") return true;
+	const { amount, before } = data as DataOf<"hold-moved">;
+	return amount < before.amount;
 }
 
 function laneOf({ account, key }: HoldCommand): string {

@@ -51,6 +51,20 @@ describe("metrics", () => {
 		expect(metrics.render()).toContain("\nplain 1\n");
 	});
 
+	it("reads a gauge of several series, of which there may be none", () => {
+		const metrics = openMetrics();
+		const open = new Map([["a/m", 1]]);
+		metrics.gauge("dos_breakers_open", "Breakers.", function* () {
+			for (const [substrate, value] of open)
+				yield [{ substrate, class: "connect" }, value];
+		});
+		expect(metrics.render()).toBe(
+			'# HELP dos_breakers_open Breakers.\n# TYPE dos_breakers_open gauge\ndos_breakers_open{substrate="a/m",class="connect"} 1\n',
+		);
+		open.clear();
+		expect(metrics.render()).toMatch(/gauge\n$/);
+	});
+
 	it("stops growing where labels come from outside", () => {
 		const metrics = openMetrics();
 		for (let n = 0; n < 3_000; n++)

@@ -3,8 +3,12 @@ export interface Metrics {
 	count(name: string, labels: Labels, by?: number): void;
 	/** Records a duration in milliseconds. */
 	observe(name: string, labels: Labels, milliseconds: number): void;
-	/** A value asked for at the moment of reading. */
-	gauge(name: string, help: string, read: () => number): void;
+	/** A value, or one for each of some labels, asked for at the moment of reading. */
+	gauge(
+		name: string,
+		help: string,
+		read: () => number | Iterable<readonly [Labels, number]>,
+	): void;
 	render(): string;
 }
 
@@ -17,6 +21,18 @@ const help: Readonly<Record<string, string>> = {
 	dos_uncollected_micro_credits_total:
 		"Micro-credits of cost that neither hold nor balance covered, by vendor.",
 	dos_units_total: "Units of usage by vendor and class.",
+	dos_fallbacks_total:
+		"Calls that went on to another substrate, by the vendor of that.",
+	dos_hedges_total:
+		"Calls that asked a second substrate while the first was late, by the vendor of that.",
+	dos_cache_total: "Looks into the cache, by what was found.",
+	dos_retries_total: "Requests sent to vendors once more.",
+	dos_retries_refused_total:
+		"Retries that were not made because their budget was used up.",
+	dos_shed_calls_total:
+		"Calls refused because there was no room for them, by reason: the queue was full or the wait over.",
+	dos_breakers_opened_total:
+		"Breakers that opened, by substrate and class of error.",
 	dos_call_seconds: "Time from request to end of the answer, by operation.",
 	dos_first_byte_seconds:
 		"Time from request to the vendor's first byte, by operation.",
@@ -45,7 +61,13 @@ interface Histogram {
 export function openMetrics(): Metrics {
 	const counters = new Map<string, Map<string, Counter>>();
 	const histograms = new Map<string, Map<string, Histogram>>();
-	const gauges = new Map<string, { help: string; read: () => number }>();
+	const gauges = new Map<
+		string,
+		{
+			help: string;
+			read: () => number | Iterable<readonly [Labels, number]>;
+		}
+	>();
 
 	function series<T>(
 		all: Map<string, Map<string, T>>,
@@ -121,7 +143,11 @@ export function openMetrics(): Metrics {
 			}
 			for (const [name, gauge] of gauges) {
 				begin(name, "gauge", gauge.help);
-				lines.push(`${name} ${gauge.read()}`);
+				const read = gauge.read();
+				if (typeof read === "number") lines.push(`${name} ${read}`);
+				else
+					for (const [labels, value] of read)
+						lines.push(`${name}{${labelText(labels)}} ${value}`);
 			}
 			return `${lines.join("\n")}\n`;
 		},

@@ -5,7 +5,9 @@ import type {
 	CreditsState,
 	DataOf,
 } from "../credits/index.ts";
+import type { LearningCommand } from "../learning/index.ts";
 import type { Recorded } from "../log/index.ts";
+import type { RoutingCommand, RoutingState } from "../routing/index.ts";
 import type { SizingState } from "./sizing.ts";
 import type { TurnCommand } from "./turns.ts";
 
@@ -14,6 +16,8 @@ export type LedgerDeciders = {
 	readonly credits: Decider<CreditsState, CreditsCommand>;
 	readonly sizing: Decider<SizingState, never>;
 	readonly turns: Decider<null, TurnCommand>;
+	readonly routing: Decider<RoutingState, RoutingCommand>;
+	readonly learning: Decider<null, LearningCommand>;
 };
 
 /** How holds are sized, and how long a call waits for others' to come free. */
@@ -25,6 +29,31 @@ export interface HoldRules {
 	 * Undefined sends none: the hold is then sized by what such calls were seen to need.
 	 */
 	readonly outputCeiling: number | undefined;
+}
+
+/** How often a call is tried before its client hears of a failure. */
+export interface AttemptRules {
+	/** Times that one substrate is asked, at most: 1 never asks the same again. */
+	readonly attempts: number;
+	/** Other substrates that are asked when one fails, at most. */
+	readonly fallbacks: number;
+	/** A short call whose answer is late asks a second substrate. Absent: none does. */
+	readonly hedge?: {
+		/** Milliseconds that the first may take to begin. */
+		readonly after: number;
+		/** Output tokens that a call may ask for and still be short. */
+		readonly outputTokens: number;
+	};
+}
+
+/** How many calls are carried out at once, and how many may wait for it. */
+export interface CrowdRules {
+	readonly calls: number;
+	/** Bytes of their bodies together; absent: any. */
+	readonly bytes?: number;
+	readonly queue: number;
+	/** Milliseconds that one waits, at most. */
+	readonly wait: number;
 }
 
 /** One line on standard error for the owner: never a prompt, an answer or a secret. */
@@ -67,12 +96,14 @@ const statuses: Readonly<Record<string, number>> = {
 	"model/": 400,
 	"price/": 422,
 	"translate/unsupported": 422,
+	"outcome/": 409,
 	"receipt/unknown": 404,
 	"response/unknown": 404,
 	"response/": 400,
 	"hold/": 409,
 	"log/": 503,
 	"store/": 503,
+	"route/": 403,
 	"vendor/rate-limited": 429,
 	"vendor/": 502,
 	"upstream/first-byte-timeout": 504,

@@ -1,19 +1,36 @@
 import { describe, expect, it } from "vitest";
-import { askedFor, heldInput, openTestGateway } from "./gateway.testing.ts";
+import {
+	askedFor,
+	chat,
+	heldInput,
+	openTestGateway,
+	testWire,
+} from "./gateway.testing.ts";
+
+type Bench = Awaited<ReturnType<typeof openTestGateway>>;
+
+async function ask(
+	{ gateway }: Bench,
+	asked: Parameters<typeof askedFor>[0],
+	wire = testWire,
+) {
+	const caller = await gateway.access.admit("key", "read", "");
+	if (!caller.ok) throw new Error(caller.error.code);
+	return gateway.quote({
+		wire,
+		operation: chat,
+		asked: askedFor(asked),
+		caller: caller.value,
+		needs: undefined,
+		session: undefined,
+	});
+}
 
 async function quoted(
 	asked: Parameters<typeof askedFor>[0],
 	options: Parameters<typeof openTestGateway>[0] = {},
 ) {
-	const bench = await openTestGateway(options);
-	const caller = await bench.gateway.access.admit("key", "read", "");
-	if (!caller.ok) throw new Error(caller.error.code);
-	const outcome = bench.gateway.quote(
-		askedFor(asked),
-		"test",
-		"generate",
-		caller.value,
-	);
+	const outcome = await ask(await openTestGateway(options), asked);
 	return outcome.ok ? outcome.value : outcome.error;
 }
 
@@ -55,14 +72,7 @@ describe("a quote", () => {
 
 	it("is what the call then holds", async () => {
 		const bench = await openTestGateway();
-		const caller = await bench.gateway.access.admit("key", "read", "");
-		if (!caller.ok) throw new Error(caller.error.code);
-		const quote = bench.gateway.quote(
-			askedFor({ outputLimit: 50 }),
-			"test",
-			"generate",
-			caller.value,
-		);
+		const quote = await ask(bench, { outputLimit: 50 });
 		await bench.called({ max: 50 });
 		expect(quote).toMatchObject({ value: { hold: bench.account().held } });
 	});
@@ -79,11 +89,9 @@ describe("a quote", () => {
 
 	it("of what cannot be called, or has no price, is refused", async () => {
 		const bench = await openTestGateway();
-		const caller = await bench.gateway.access.admit("key", "read", "");
-		if (!caller.ok) throw new Error(caller.error.code);
-		expect(
-			bench.gateway.quote(askedFor(), "another", "generate", caller.value),
-		).toMatchObject({ error: { code: "model/wrong-protocol" } });
+		expect(await ask(bench, {}, { ...testWire, id: "another" })).toMatchObject({
+			error: { code: "model/wrong-protocol" },
+		});
 		expect(await quoted({ model: "mock/unpriced" })).toMatchObject({
 			code: "price/unknown",
 		});

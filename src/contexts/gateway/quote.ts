@@ -1,11 +1,7 @@
-import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
-import type { Meaning, WireRequest } from "../../ports/wire-protocol.ts";
+import { accept, type Outcome } from "../../kernel/outcome.ts";
 import { available, type CostLine, priceUsage } from "../credits/index.ts";
-import type { Caller } from "./access.ts";
-import { sizeHold } from "./hold-size.ts";
-import { unknownOrderPrice, usualOfOrder } from "./orders.ts";
-import { expect, type SizingState } from "./sizing.ts";
-import type { Substrates } from "./substrates.ts";
+import { usualOfOrder } from "./orders.ts";
+import type { Plans, Question } from "./plan.ts";
 
 /** What a call would cost, before it is made. Amounts are micro-credits. Plain JSON. */
 export interface Quote {
@@ -28,70 +24,40 @@ export interface Quote {
 	readonly affordable: boolean;
 }
 
-export function quoteFor(
-	asked: WireRequest,
-	protocol: string,
-	means: Meaning,
-	caller: Caller,
-	substrates: Substrates,
-	sizing: SizingState,
-	outputCeiling: number | undefined,
-	now: number,
-): Outcome<Quote> {
-	const found = substrates.find(asked.model, protocol, means);
-	if (!found.ok) return found;
-	const sheet = substrates.sheet(found.value, now);
-	const { order } = asked;
-	const unknown = (): Outcome<never> => {
-		const { vendor, model } = found.value;
-		if (order)
-			return { ok: false, error: unknownOrderPrice(order, vendor.id, model) };
-		return refuse(
-			"price/unknown",
-			`No price is known for ${found.value.id}. Add a row under prices: in config.yaml, or a ceiling price.`,
-			{ substrate: found.value.id },
-		);
-	};
-	if (!sheet) return unknown();
-	const expected = expect(
-		sizing,
-		caller.key.id,
-		found.value.id,
-		asked.inputBytes,
-		asked.mediaParts,
-	);
-	const size = sizeHold(sheet, asked, expected, outputCeiling);
-	if (!size.ok)
-		return order && size.error.code === "price/unknown-class"
-			? unknown()
-			: size;
-	const usual = order
-		? usualOfOrder(sheet, order)
+export function quoteFor(plans: Plans, question: Question): Outcome<Quote> {
+	const { asked, caller } = question;
+	const planned = plans.plan(question);
+	if (!planned.ok) return planned;
+	const leg = planned.value.next();
+	if (!leg) return { ok: false, error: planned.value.refusal() };
+	const { substrate, sheet, size, amount, expected } = leg;
+	const usual = asked.order
+		? usualOfOrder(sheet, asked.order)
 		: priceUsage(sheet, {
 				input: expected.inputUsual,
 				output: Math.min(
 					expected.outputUsual * asked.choices,
-					size.value.outputTokens,
+					size.outputTokens,
 				),
 			});
 	const left = available(caller.account);
 	return accept({
-		substrate: found.value.id,
+		substrate: substrate.id,
 		sheet: sheet.id,
-		hold: size.value.amount,
-		atMost: { cost: size.value.amount, lines: size.value.lines },
+		hold: amount,
+		atMost: { cost: amount, lines: size.lines },
 		usually: {
-			cost: usual.ok ? usual.value.cost : size.value.atLeast,
+			cost: usual.ok ? usual.value.cost : size.atLeast,
 			samples: expected.samples,
 		},
-		outputTokens: size.value.outputTokens,
+		outputTokens: size.outputTokens,
 		limitFrom:
 			asked.outputLimit !== undefined
 				? "request"
-				: outputCeiling !== undefined
+				: size.outputLimit !== undefined
 					? "ceiling"
 					: "learned",
 		available: left,
-		affordable: size.value.amount <= left,
+		affordable: amount <= left,
 	});
 }

@@ -99,6 +99,61 @@ describe("a receipt", () => {
 		},
 	);
 
+	it("shows what its route named first, where it went in the end, and what was tried", async () => {
+		const bench = await openTestGateway();
+		const versions = { catalogue: "c-1", policy: "p-1", table: "t-1" };
+		await bench.run({
+			type: "hold",
+			call: "call_r",
+			account: "main",
+			amount: 10,
+			expires: bench.clock.now() + 60_000,
+			holder: "here",
+			substrate: "mock/m",
+			model: "auto",
+			operation: "chat",
+			sheet: "s",
+			route: { winner: "mock/m", order: [0, 1], ...versions },
+		});
+		const route = { winner: "mock/m", ...versions };
+		expect(await receiptOf(bench, "call_r")).toMatchObject({
+			status: "held",
+			substrate: "mock/m",
+			route,
+		});
+		await bench.run({
+			type: "move-hold",
+			call: "call_r",
+			amount: 20,
+			substrate: "mock/n",
+			model: "auto",
+			sheet: "s",
+		});
+		const attempts = [
+			["mock/m", "overload", 30],
+			["mock/n", "ok", 900],
+		] as const;
+		await bench.run({
+			type: "settle",
+			call: "call_r",
+			cost: 13,
+			basis: "fixed",
+			ending: "finished",
+			usage: {},
+			lines: [],
+			attempts,
+		});
+		const [held] = await bench.events("credits-held");
+		expect(await receiptOf(bench, "call_r")).toMatchObject({
+			status: "settled",
+			substrate: "mock/n",
+			held: { amount: 20, position: held?.position },
+			route,
+			attempts,
+			charged: 13,
+		});
+	});
+
 	it("shows what nobody paid", async () => {
 		const bench = await openTestGateway({ grant: heldInput + 100 });
 		const { call, upstream } = await bench.called();

@@ -2,11 +2,13 @@ import { readEvent, type StoredEvent } from "../../kernel/event.ts";
 import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import {
+	type Attempts,
 	type CostLine,
 	type CreditsState,
 	type DataOf,
 	resolutionKey,
 } from "../credits/index.ts";
+import type { DecisionRecord } from "../routing/index.ts";
 
 /** What one call cost and why. Amounts are micro-credits, times milliseconds since 1970 UTC. Plain JSON. */
 export interface Receipt {
@@ -23,6 +25,10 @@ export interface Receipt {
 		readonly time: number;
 		readonly position: number;
 	};
+	/** What the call's route named first, and the versions of what that was decided under; `dos route explain <call>` tells all of it. */
+	readonly route?: RouteTaken;
+	/** What was tried, in order, where that was more than once: the substrate, how it ended, and milliseconds. */
+	readonly attempts?: Attempts;
 	/** What was charged; 0 for a call that was released. Absent while it is held. */
 	readonly charged?: number;
 	/** The call's true cost, where that is more than was charged. */
@@ -48,6 +54,13 @@ export interface Receipt {
 	};
 }
 
+export interface RouteTaken {
+	readonly winner: string;
+	readonly catalogue: string;
+	readonly policy: string;
+	readonly table: string;
+}
+
 /** The receipt of a call, or `receipt/unknown`. With `account`, only of that account's calls. */
 export async function receiptOf(
 	call: string,
@@ -66,7 +79,22 @@ export async function receiptOf(
 			`There is no receipt for "${call.slice(0, 64)}". Its id stands in the answer's x-dos-call-id header.`,
 		);
 	}
-	return accept(receipt);
+	const route = await routeOf(receipt, log);
+	return accept(route ? { ...receipt, route } : receipt);
+}
+
+/** Stands with the hold that the call began with; calls of old have none. */
+async function routeOf(
+	{ call, held }: Receipt,
+	log: EventLog,
+): Promise<RouteTaken | undefined> {
+	const stored = await log.at(held.position);
+	if (stored?.type !== "credits-held") return undefined;
+	const data = readEvent(stored).data as unknown as DataOf<"credits-held">;
+	const route = data.route as DecisionRecord | undefined;
+	if (data.call !== call || route?.winner === undefined) return undefined;
+	const { winner, catalogue, policy, table } = route;
+	return { winner, catalogue, policy, table };
 }
 
 function heldReceipt(
@@ -111,6 +139,7 @@ function resolvedReceipt(
 		held,
 		ending,
 		notes,
+		attempts,
 	} = data;
 	const common = {
 		call,
@@ -122,6 +151,7 @@ function resolvedReceipt(
 		held: { amount: held.amount, time: held.time, position: held.position },
 		proof: { position: stored.position, hash: stored.hash, time: stored.time },
 		...(notes && notes.length > 0 ? { notes } : {}),
+		...(attempts ? { attempts } : {}),
 	};
 	if (event.type === "hold-expired")
 		return { ...common, status: "expired", charged: 0, ending: "expired" };

@@ -10,7 +10,7 @@ const vendor = (
 ): ActiveVendor => ({
 	id,
 	bases: Object.fromEntries(protocols.map((name) => [name, `https://${id}`])),
-	authorize: () => ({}),
+	keys: [{ id: "1", weight: 1, authorize: () => ({}) }],
 	secrets: () => [],
 	quirks: {},
 	...more,

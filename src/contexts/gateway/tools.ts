@@ -7,12 +7,23 @@ import type { EventLog } from "../../ports/event-log.ts";
 import type { HttpClient, Timeouts } from "../../ports/http-client.ts";
 import type { Head } from "../log/index.ts";
 import type { Access } from "./access.ts";
+import type { AnswerCache } from "./answer-cache.ts";
+import type { Gate } from "./gate.ts";
 import type { HoldQueue } from "./hold-queue.ts";
 import type { Turns } from "./kept-turns.ts";
 import type { Metrics } from "./metrics.ts";
-import type { HoldRules, LedgerDeciders, Report } from "./model.ts";
+import type {
+	AttemptRules,
+	HoldRules,
+	LedgerDeciders,
+	Report,
+} from "./model.ts";
+import type { Plans } from "./plan.ts";
 import type { Resolutions } from "./resolutions.ts";
+import type { Retries } from "./retries.ts";
 import type { Substrates } from "./substrates.ts";
+import type { VendorKeys } from "./vendor-keys.ts";
+import type { Vitals } from "./vitals.ts";
 
 /** What carrying out a call needs. */
 export interface CallTools {
@@ -30,7 +41,18 @@ export interface CallTools {
 	readonly queue: HoldQueue;
 	readonly resolutions: Resolutions;
 	readonly metrics: Metrics;
+	readonly plans: Plans;
+	readonly cache: AnswerCache;
+	/** The one text of a JSON document; undefined where it is none. */
+	readonly canonicalJson: (body: Uint8Array) => string | undefined;
+	readonly vitals: Vitals;
+	readonly keys: VendorKeys;
+	readonly retries: Retries;
+	readonly gate: Gate;
 	readonly holds: HoldRules;
+	readonly routing: AttemptRules;
+	/** What an answer out of the cache costs, in hundredths of what it cost first. */
+	readonly cachePrice: number;
 	readonly timeouts: Timeouts;
 	/** Bytes of a request's body, at most. */
 	readonly bodyBytes: number;

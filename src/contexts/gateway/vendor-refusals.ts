@@ -1,4 +1,5 @@
 import type { Refusal } from "../../kernel/outcome.ts";
+import type { ErrorClass } from "./breakers.ts";
 import type { Substrate } from "./substrates.ts";
 
 export const stopping: Refusal = {
@@ -58,6 +59,32 @@ export function keyMissing(substrate: Substrate): Refusal {
 		message: `The key for ${substrate.vendor.id} could not be had, so nothing was sent and nothing was charged. The owner finds the reason in the gateway's output.`,
 		details: { retryAfter: 5 },
 	};
+}
+
+/** A posture or another policy came into force while the call waited. */
+export function barredSince(substrate: Substrate): Refusal {
+	return {
+		code: "route/barred",
+		message: `The policy changed while this call waited, and ${substrate.id} may not answer it any more. Nothing was sent and nothing was charged. Ask again: another may.`,
+		details: { substrate: substrate.id },
+	};
+}
+
+/** All the owner's keys for a vendor are at their limits; `wait` is in milliseconds. */
+export function keysBusy(substrate: Substrate, wait: number): Refusal {
+	return {
+		code: "vendor/rate-limited",
+		message: `The owner's keys for ${substrate.vendor.id} are at their limits, so nothing was sent and nothing was charged.`,
+		details: { retryAfter: Math.max(1, Math.ceil(wait / 1000)) },
+	};
+}
+
+/** What a vendor's status says went wrong there; undefined where the request itself was refused, as it would be anywhere. */
+export function errorClassOf(status: number): ErrorClass | undefined {
+	if (status === 401 || status === 402 || status === 403) return "key";
+	if (status === 408 || status === 504) return "timeout";
+	if (status === 429 || status === 503 || status === 529) return "overload";
+	return status >= 500 || status < 400 || status === 407 ? "server" : undefined;
 }
 
 /** Whether a vendor's words hold one of the owner's secrets (bearer tokens without their scheme). */

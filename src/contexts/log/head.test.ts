@@ -188,6 +188,38 @@ describe.each(stores)("head over %s", (_, makeStores) => {
 		expect(await readWhole(stores.log)).toHaveLength(50);
 	});
 
+	it("takes along who comes while the head is waited for, up to a full batch", async () => {
+		const { log } = makeStores();
+		const free = Promise.withResolvers<void>();
+		const asked: string[][] = [];
+		const head = await open(
+			{
+				...log,
+				async write(work, ahead) {
+					asked.push([...(ahead?.keys ?? [])]);
+					await free.promise;
+					return log.write(work, ahead);
+				},
+			},
+			{ batchLimit: 3 },
+		);
+		const first = run(head, add("a"), { key: "1" });
+		while (asked.length === 0) await new Promise(setImmediate);
+		const late = ["2", "1", "3"].map((key) => run(head, add("a"), { key }));
+		free.resolve();
+		await first;
+		// Two of them went along, one of these as the repetition that it is; the third waited for its turn.
+		expect(
+			(await Promise.all(late)).map((one) => one.ok && one.value.replayed),
+		).toEqual([false, true, false]);
+		expect(asked).toEqual([
+			["1", "end/a"],
+			["3", "end/a"],
+		]);
+		expect(sums(head)).toEqual({ a: 3 });
+		await readWhole(log);
+	});
+
 	it("records nothing for a refusal or for an acceptance without events", async () => {
 		const { log } = makeStores();
 		const head = await open(log);

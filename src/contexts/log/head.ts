@@ -223,8 +223,18 @@ export async function openHead<D extends Deciders>(
 		}
 	}
 
-	/** Decides and records a batch under the head: each command then has its outcome or its fault. */
-	async function carryOut(batch: readonly Waiting[]): Promise<void> {
+	/** Those that have waited the longest. */
+	function gather(limit: number): Waiting[] {
+		const gathered = waiting.slice(0, limit);
+		waiting = waiting.slice(limit);
+		return gathered;
+	}
+
+	/**
+	 * Decides and records a batch under the head: each command then has its outcome or its fault. Who comes while
+	 * the head is waited for goes along: among replicas that can be most of the time there is.
+	 */
+	async function carryOut(batch: Waiting[]): Promise<void> {
 		if (!trusted) await recover();
 		const heard: DomainEvent[] = [];
 		const keys = keysOf(batch, cellOf);
@@ -237,7 +247,14 @@ export async function openHead<D extends Deciders>(
 						heard.push(fold(event));
 					}
 				} else if (head.tip.hash !== folded.hash) throw wentBack();
-				await decideAll(batch, keys, head, heard);
+				const late = gather(batchLimit - batch.length);
+				batch.push(...late);
+				await decideAll(
+					batch,
+					late.length > 0 ? [...keys, ...keysOf(late, cellOf)] : keys,
+					head,
+					heard,
+				);
 			},
 			{ keys },
 		);
@@ -416,11 +433,7 @@ export async function openHead<D extends Deciders>(
 
 	async function run(): Promise<void> {
 		while (waiting.length > 0) {
-			let batch = waiting;
-			if (batch.length > batchLimit) {
-				batch = waiting.slice(0, batchLimit);
-				waiting = waiting.slice(batchLimit);
-			} else waiting = [];
+			const batch = gather(batchLimit);
 			try {
 				await carryOut(batch);
 				for (const one of batch) {

@@ -26,6 +26,8 @@ import { openWorld, type World } from "./world.ts";
 /** Where a request may go, in which order, and why nowhere else. */
 export interface Decision {
 	readonly at: number;
+	/** Under the same versions nothing else is allowed before this instant. */
+	readonly until: number;
 	readonly request: RouteRequest;
 	readonly catalogue: string;
 	readonly policy: string;
@@ -75,12 +77,12 @@ export type Decide = (
 export interface Router {
 	/** The same answer to the same arguments, whatever was asked before: what is remembered only saves time. */
 	readonly decide: Decide;
-	/** The same with the health that a record holds in place of what was measured: grades by place in the catalogue. */
+	/** The same with the health that a record holds in place of what was measured: verdicts by place in the catalogue. */
 	decideGraded(
 		request: RouteRequest,
 		catalogue: CatalogueSnapshot,
 		policy: Policy,
-		health: { readonly version: string; readonly grades: ArrayLike<number> },
+		health: { readonly version: string; readonly verdicts: string },
 		table: OwnerTable,
 		now: number,
 	): Decision;
@@ -154,12 +156,21 @@ export function createRouter(
 		decideGraded(request, catalogue, policy, health, table, now) {
 			const known = remembered(catalogue, policy, table);
 			const assessment = assessed(known, request, now);
-			const ranking = rank(
-				assessment,
-				health.version,
-				(at) => health.grades[at] ?? 0,
-			);
-			return conclude(assessment, ranking, request, now);
+			const { version, verdicts } = health;
+			let graded = assessment.graded;
+			// A record's verdicts are all of its health: a version may be anybody's word.
+			if (graded?.by !== verdicts || graded.ranking.health !== version) {
+				graded = {
+					by: verdicts,
+					ranking: rank(
+						assessment,
+						version,
+						(at) => gradeOfVerdict(verdicts.charAt(at)) ?? 0,
+					),
+				};
+				assessment.graded = graded;
+			}
+			return conclude(assessment, graded.ranking, request, now);
 		},
 	};
 }
@@ -191,6 +202,19 @@ export function readAsked(
 	);
 }
 
+/** What of an order a call may have gone to: by its id, or as its vendor has it, `vendor/model`. */
+export function choiceOf(
+	order: readonly Choice[],
+	substrate: string | undefined,
+): Choice | undefined {
+	return (
+		order.find(({ facts }) => facts.id === substrate) ??
+		order.find(
+			({ facts: { vendor, model } }) => `${vendor}/${model}` === substrate,
+		)
+	);
+}
+
 /** The filter's character for what it dropped, else the grade's. */
 export function verdictOfGrade(grade: number): string {
 	return gradeCodes.charAt(grade);
@@ -198,12 +222,19 @@ export function verdictOfGrade(grade: number): string {
 
 /** The grade that a verdict holds; undefined where it is a filter's. */
 export function gradeOfVerdict(verdict: string): number | undefined {
-	const grade = gradeCodes.indexOf(verdict);
-	return grade < 0 ? undefined : grade;
+	return gradesByCode[verdict.charCodeAt(0)];
 }
 
 /** Small letters, digits and five more: filters have capitals. */
 const gradeCodes = "0123456789abcdefghijklmnopqrstuvwxyz-_.~!".slice(0, grades);
+
+const gradesByCode: readonly (number | undefined)[] = Array.from(
+	{ length: 128 },
+	(_, code) => {
+		const grade = gradeCodes.indexOf(String.fromCharCode(code));
+		return grade < 0 ? undefined : grade;
+	},
+);
 
 /** Callers whose postures are remembered. */
 const mostBound = 4096;
@@ -242,6 +273,8 @@ interface Assessment {
 	/** The highest cost among them; infinite where one is not known. */
 	readonly dearest: number;
 	ranking: Ranking | undefined;
+	/** The ranking of a record, by its verdicts: those of one second are mostly the same. */
+	graded: { readonly by: string; readonly ranking: Ranking } | undefined;
 }
 
 interface Ranked {
@@ -360,6 +393,7 @@ function assess(
 			0,
 		),
 		ranking: undefined,
+		graded: undefined,
 	};
 }
 
@@ -484,6 +518,7 @@ function conclude(
 	}
 	return {
 		at: now,
+		until: question.world.end(question.world.epoch(now)),
 		request,
 		catalogue: catalogue.version,
 		policy: policy.version,

@@ -1,6 +1,6 @@
 import type { Outcome, Refusal } from "../../kernel/outcome.ts";
 import type { Router } from "./decide.ts";
-import { type Decision, gradeOfVerdict } from "./decide.ts";
+import { type Decision, type Dropped, gradeOfVerdict } from "./decide.ts";
 import { describeHealth } from "./health.ts";
 import { sayRule } from "./infer.ts";
 import type { StatedNeeds } from "./model.ts";
@@ -42,15 +42,29 @@ export function explainDecision(
 			lines.push(`And ${followers.length - 7} more, in their order.`);
 	} else lines.push("Nothing was eligible, and nothing was called.");
 	const others = decision.dropped().filter(({ filter }) => filter !== "asked");
-	for (const { substrate, filter, why } of others)
-		lines.push(`${substrate} was dropped by ${filter}: ${why}.`);
-	for (const [number, [place, ending, took]] of attempts.entries()) {
-		const tried = order.find((choice) => choice.place === place);
+	for (const [reason, substrates] of grouped(others))
 		lines.push(
-			`Attempt ${number + 1}: ${tried?.facts.id ?? `number ${place} of the catalogue`}, ${ending} after ${took} ms.`,
+			`${substrates.join(", ")} ${substrates.length > 1 ? "were" : "was"} dropped by ${reason}.`,
 		);
-	}
+	for (const [number, [substrate, ending, took]] of attempts.entries())
+		lines.push(
+			`Attempt ${number + 1}: ${substrate}, ${ending} after ${took} ms.`,
+		);
 	return lines;
+}
+
+/** Substrates by what dropped them: most go for the same few reasons. */
+function grouped(
+	dropped: readonly Dropped[],
+): ReadonlyMap<string, readonly string[]> {
+	const groups = new Map<string, string[]>();
+	for (const { substrate, filter, why } of dropped) {
+		const reason = `${filter}: ${why}`;
+		const group = groups.get(reason);
+		if (group) group.push(substrate);
+		else groups.set(reason, [substrate]);
+	}
+	return groups;
 }
 
 /** A record in plain words: decides again under the versions that it names, and says so where that comes to something else. */

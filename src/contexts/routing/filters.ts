@@ -3,7 +3,7 @@ import type {
 	Fact,
 	SubstrateFacts,
 } from "../../ports/catalogue.ts";
-import type { Capability, RouteRequest, Selector } from "./model.ts";
+import type { Asked, Capability, RouteRequest, Selector } from "./model.ts";
 import type { InForce } from "./postures.ts";
 import { describe, matches, touches } from "./selectors.ts";
 import type { Reasons, World } from "./world.ts";
@@ -119,8 +119,7 @@ const capability: Filter = {
 	code: "G",
 	drops({ capabilities }, { request, quality }, at) {
 		const { stated, inferred, asked } = request;
-		// Who names a substrate has chosen it: of what merely follows from the request, only a clear no counts.
-		const chosen = asked.kind === "substrate";
+		const chosen = isChosen(asked);
 		const cannot = lacks(capabilities.means, chosen, (means) =>
 			means.includes(inferred.means),
 		);
@@ -146,7 +145,7 @@ const context: Filter = {
 	code: "H",
 	drops({ capabilities }, { request }) {
 		const { input, output } = request.inferred;
-		const chosen = request.asked.kind === "substrate";
+		const chosen = isChosen(request.asked);
 		const narrow = lacks(
 			capabilities.context,
 			chosen,
@@ -214,6 +213,11 @@ export const cost = {
 const notKnown = "is not known for";
 
 type Lack = "has no" | typeof notKnown | undefined;
+
+/** Who names a substrate or a model has chosen it: of what merely follows from the request, only a clear no counts. */
+function isChosen({ kind }: Asked): boolean {
+	return kind === "substrate" || kind === "model";
+}
 
 function lacks<T>(
 	fact: Fact<T>,

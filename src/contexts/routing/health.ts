@@ -13,7 +13,7 @@ export const resting: number = grades - 1;
 const bounds = [250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000] as const;
 
 /** Failed calls in 10,000 from which each step on begins. */
-const errorSteps = [100, 500, 2000] as const;
+export const errorSteps: readonly number[] = [100, 500, 2000];
 
 /** What is expected of a call with so many tokens out. */
 export function gradeOf(health: Health | undefined, output: number): number {

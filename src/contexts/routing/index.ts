@@ -1,4 +1,18 @@
 export {
+	type Bond,
+	type BoundCall,
+	type BoundCalls,
+	gatherBound,
+} from "./bound.ts";
+export {
+	type CallData,
+	callEvents,
+	positionBefore,
+	type Retold,
+	retell,
+} from "./call-log.ts";
+export { sayPosture, settingsChanges } from "./changes.ts";
+export {
 	type Choice,
 	createRouter,
 	type Decide,
@@ -8,7 +22,22 @@ export {
 	type Router,
 	readAsked,
 } from "./decide.ts";
+export {
+	type InForceNow,
+	openDesk,
+	type RecordedInputs,
+	type RoutingDesk,
+	recordedInputs,
+} from "./desk.ts";
 export { explain, explainDecision, refusalOf } from "./explain.ts";
+export {
+	catalogueChanges,
+	missingFacts,
+	placeOf,
+	type ToldFact,
+	tellFacts,
+} from "./facts.ts";
+export { errorSteps } from "./health.ts";
 export { infer } from "./infer.ts";
 export type {
 	Asked,
@@ -31,12 +60,19 @@ export type {
 } from "./model.ts";
 export { joinNeeds, readNeeds } from "./needs.ts";
 export {
+	type DosField,
+	readDosField,
+	readNeedsHeader,
+} from "./needs-header.ts";
+export { packCatalogue, unpackCatalogue } from "./packed.ts";
+export {
 	type InForce,
 	inForce,
 	readInstant,
 	readPostures,
 	type Who,
 } from "./postures.ts";
+export { type Profile, type ProfileOf, readProfile } from "./profile.ts";
 export {
 	type Attempt,
 	type DecisionRecord,
@@ -47,10 +83,32 @@ export {
 	replay,
 	type ShortRequest,
 } from "./record.ts";
-export { idleRules, type RoutingSettings, readRouting } from "./settings.ts";
+export {
+	catalogueKey,
+	catalogueStream,
+	type InForceSince,
+	policyKey,
+	policyStream,
+	type RoutingCommand,
+	type RoutingState,
+	refusedKey,
+	routing,
+	type SaidBy,
+	tableKey,
+	tableStream,
+} from "./recorded.ts";
+export { type Departure, openReplays, type Replays } from "./replays.ts";
+export {
+	idleRules,
+	type RoutingProblem,
+	type RoutingSettings,
+	readRouting,
+	stopsIn,
+} from "./settings.ts";
 export {
 	defaultClasses,
 	isAtLeast,
+	keepsClass,
 	type ReadClasses,
 	readClasses,
 } from "./sovereignty.ts";

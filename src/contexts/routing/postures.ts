@@ -89,15 +89,21 @@ export function whyBarred(
 export function readPostures(documents: readonly unknown[]): {
 	readonly postures: readonly Posture[];
 	readonly broken: readonly BrokenPosture[];
+	/** Which of the documents each broken one is, from 0. */
+	readonly places: readonly number[];
 } {
 	const postures: Posture[] = [];
 	const broken: BrokenPosture[] = [];
+	const places: number[] = [];
 	for (const [at, document] of documents.entries()) {
 		const read = readPosture(document);
 		if (typeof read !== "string") postures.push(read);
-		else broken.push(stopFor(document, at, read));
+		else {
+			broken.push(stopFor(document, at, read));
+			places.push(at);
+		}
 	}
-	return { postures, broken };
+	return { postures, broken, places };
 }
 
 /** Milliseconds of `2026-11-12` (midnight UTC) or of a time with its zone, `2026-11-12T09:30:00Z`; undefined for any other text. */

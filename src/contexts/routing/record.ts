@@ -1,6 +1,6 @@
 import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
 import type { CatalogueSnapshot } from "../../ports/catalogue.ts";
-import { type Decision, gradeOfVerdict, type Router } from "./decide.ts";
+import { choiceOf, type Decision, type Router } from "./decide.ts";
 import type { OwnerTable, Policy, RouteRequest } from "./model.ts";
 
 /** A decision as the log keeps it: all that it stood on, and what it came to. Plain JSON. */
@@ -27,8 +27,12 @@ export interface DecisionRecord {
 /** A request with its members' names made short. */
 export type ShortRequest = Readonly<Record<string, unknown>>;
 
-/** One try of a call: the substrate's place in the catalogue, how it ended (`ok`, or a code), and milliseconds. */
-export type Attempt = readonly [place: number, ending: string, took: number];
+/** One try of a call: the substrate, how it ended (`ok`, a fault, or `passed` and why nothing was sent), and milliseconds. */
+export type Attempt = readonly [
+	substrate: string,
+	ending: string,
+	took: number,
+];
 
 /** What a record names by version; undefined where it is not known any more. */
 export interface Inputs {
@@ -44,7 +48,7 @@ export interface Replay {
 	readonly differs: readonly string[];
 }
 
-/** At most 1 KB for 300 substrates: versions of up to 16 characters, three patterns of rights, three attempts. */
+/** At most 1 KB for 300 substrates: versions of up to 16 characters, three patterns of rights. Attempts are known when the call ends: the log has them in the event that ends it. */
 export function recordOf(
 	{ at, request, catalogue, policy, table, health, verdicts, order }: Decision,
 	attempts: readonly Attempt[] = [],
@@ -93,14 +97,11 @@ export function replay(
 			"route/record-broken",
 			"The verdicts of this record are not as many as its catalogue has substrates.",
 		);
-	const grades = new Uint8Array(verdicts.length);
-	for (let place = 0; place < verdicts.length; place++)
-		grades[place] = gradeOfVerdict(verdicts.charAt(place)) ?? 0;
 	const decision = router.decideGraded(
 		expand(record.request),
 		catalogue,
 		policy,
-		{ version: record.health, grades },
+		{ version: record.health, verdicts },
 		table,
 		record.at,
 	);
@@ -177,11 +178,9 @@ function differences(
 	const places = order.slice(0, mostFollowers).map(({ place }) => place);
 	if (places.join() !== record.order.join())
 		differs.push("the order is not the one that was recorded");
-	for (const [place] of record.attempts ?? []) {
-		if (!order.some((choice) => choice.place === place))
-			differs.push(
-				`an attempt went to number ${place} of the catalogue, which was not eligible`,
-			);
+	for (const [substrate] of record.attempts ?? []) {
+		if (!choiceOf(order, substrate))
+			differs.push(`an attempt went to ${substrate}, which was not eligible`);
 	}
 	return differs;
 }

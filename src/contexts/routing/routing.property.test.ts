@@ -125,7 +125,7 @@ describe("whatever is asked, of whatever catalogue and policy", () => {
 						JSON.stringify(
 							recordOf(
 								decision,
-								decision.order.map(({ place }) => [place, "vendor/503", 12]),
+								decision.order.map(({ facts }) => [facts.id, "overload", 12]),
 							),
 						),
 					) as DecisionRecord;

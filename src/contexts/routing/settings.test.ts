@@ -90,22 +90,31 @@ describe("the owner's settings", () => {
 			/table stops every call: rows is no list/,
 		],
 	])("with %s stop every call, and say so", (_, raw, problem) => {
-		expect(readRouting(raw, digest).problems.join("\n")).toMatch(problem);
+		expect(
+			readRouting(raw, digest)
+				.problems.map(({ message }) => message)
+				.join("\n"),
+		).toMatch(problem);
 		expect(allowed(raw)).toEqual([]);
 	});
 
 	test("with a class that cannot be read stop only those who need it", () => {
 		const raw = { classes: { "no-training": 5 } };
-		expect(readRouting(raw, digest).problems[0]).toContain("no-training");
+		expect(readRouting(raw, digest).problems[0]).toMatchObject({
+			path: ["classes", "no-training"],
+			message: expect.stringContaining("no-training"),
+		});
 		expect(allowed(raw)).toHaveLength(2);
 	});
 
 	test("with a posture that cannot be read stop only its scope", () => {
 		const raw = {
-			postures: [{ ...bar, from: "?", scope: { accounts: ["b"] } }],
+			postures: [bar, { ...bar, from: "?", scope: { accounts: ["b"] } }],
 		};
-		expect(readRouting(raw, digest).problems).toHaveLength(1);
-		expect(allowed(raw, "a")).toHaveLength(2);
+		expect(readRouting(raw, digest).problems).toMatchObject([
+			{ path: ["postures", 1] },
+		]);
+		expect(allowed(raw, "a")).toHaveLength(1);
 		expect(allowed(raw, "b")).toEqual([]);
 	});
 });

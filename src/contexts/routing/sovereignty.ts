@@ -1,5 +1,6 @@
+import type { SubstrateFacts } from "../../ports/catalogue.ts";
 import type { Selector, SovereigntyClass } from "./model.ts";
-import { isListOfText, isRecord, readSelector } from "./selectors.ts";
+import { isListOfText, isRecord, readSelector, whyNot } from "./selectors.ts";
 
 /** The classes that everybody has. The owner adds others, and may say these anew. */
 export const defaultClasses: readonly SovereigntyClass[] = [
@@ -43,19 +44,27 @@ export const defaultClasses: readonly SovereigntyClass[] = [
 
 export interface ReadClasses {
 	readonly classes: readonly SovereigntyClass[];
-	/** What is wrong, a sentence each. The class it is about is left out, so that calls that need it are refused. */
-	readonly problems: readonly string[];
+	/** What is wrong, and where. The class it is about is left out, so that calls that need it are refused. */
+	readonly problems: readonly {
+		readonly path: readonly string[];
+		/** A sentence. */
+		readonly message: string;
+	}[];
 }
 
 /** The default classes with the owner's, which win by their id. `raw`: a map from id to class. */
 export function readClasses(raw: unknown): ReadClasses {
 	const classes = new Map(defaultClasses.map((each) => [each.id, each]));
-	const problems: string[] = [];
+	const problems: { path: readonly string[]; message: string }[] = [];
 	if (raw !== undefined && !isRecord(raw)) {
 		return {
 			classes: [],
 			problems: [
-				"The sovereignty classes are no map from id to class: none is in force, and calls that need one are refused.",
+				{
+					path: ["classes"],
+					message:
+						"The sovereignty classes are no map from id to class: none is in force, and calls that need one are refused.",
+				},
 			],
 		};
 	}
@@ -63,17 +72,19 @@ export function readClasses(raw: unknown): ReadClasses {
 		const read = readClass(id, document);
 		if (typeof read === "string") {
 			classes.delete(id);
-			problems.push(
-				`The sovereignty class "${id}" is not in force, and calls that need it are refused: ${read}.`,
-			);
+			problems.push({
+				path: ["classes", id],
+				message: `The sovereignty class "${id}" is not in force, and calls that need it are refused: ${read}.`,
+			});
 		} else classes.set(id, read);
 	}
 	const all = [...classes.values()];
 	for (const { id } of all) {
 		if (requirementsOf(id, all) === undefined)
-			problems.push(
-				`The sovereignty class "${id}" extends a class that is not there, or itself: calls that need it are refused.`,
-			);
+			problems.push({
+				path: ["classes", id],
+				message: `The sovereignty class "${id}" extends a class that is not there, or itself: calls that need it are refused.`,
+			});
 	}
 	return { classes: all, problems };
 }
@@ -95,6 +106,18 @@ export function requirementsOf(
 	return all;
 }
 
+/** Whether a substrate keeps a class: for certain, or it does not. */
+export function keepsClass(
+	id: string,
+	classes: readonly SovereigntyClass[],
+	facts: SubstrateFacts,
+): boolean {
+	const requirements = requirementsOf(id, classes);
+	return (
+		requirements?.every((each) => whyNot(each, facts) === undefined) === true
+	);
+}
+
 /** Whether whatever keeps one class keeps the other by what it extends. Classes need not be in any order. */
 export function isAtLeast(
 	id: string,
@@ -107,7 +130,8 @@ export function isAtLeast(
 	return parents.some((parent) => isAtLeast(parent, other, classes));
 }
 
-function readClass(id: string, raw: unknown): SovereigntyClass | string {
+/** A class of the owner's, or what is wrong with it. */
+export function readClass(id: string, raw: unknown): SovereigntyClass | string {
 	if (!isRecord(raw)) return "it is no map";
 	const stray = Object.keys(raw).find(
 		(name) => !["says", "extends", "require"].includes(name),

@@ -17,6 +17,8 @@ export interface World {
 	readonly table: OwnerTable;
 	/** Grows by one at each instant at which a posture or a lifecycle changes what is allowed. */
 	epoch(at: number): number;
+	/** The first instant after an epoch; infinite for the last. */
+	end(epoch: number): number;
 	/** Why a posture bars each substrate. */
 	barred(posture: Posture): Reasons;
 	/** Why each substrate does not keep a sovereignty class. */
@@ -65,6 +67,7 @@ export function openWorld(
 			}
 			return low;
 		},
+		end: (epoch) => moments[epoch] ?? Number.POSITIVE_INFINITY,
 		barred: (posture) =>
 			kept(barred, posture, () =>
 				substrates.map((facts) => whyBarred(posture, facts)),

@@ -39,7 +39,20 @@ const inputFile = z.union([
 	z.strictObject({ type: z.literal("input_file"), file_id: z.string() }),
 ]);
 const input = z.union([inputText, inputImage, inputFile]);
+const functionTool = z.strictObject({
+	type: z.literal("function"),
+	name,
+	description: z.string().nullish(),
+	parameters: jsonSchema.nullable(),
+	strict: z.boolean().nullable(),
+});
 const item = z.union([
+	z.strictObject({
+		type: z.literal("additional_tools"),
+		id: z.string().nullish(),
+		role: z.literal("developer"),
+		tools: z.array(functionTool).min(1),
+	}),
 	z.strictObject({
 		type: z.literal("message").optional(),
 		role: z.enum(["user", "system", "developer"]),
@@ -162,17 +175,7 @@ const request = z.strictObject({
 			}),
 		])
 		.optional(),
-	tools: z
-		.array(
-			z.strictObject({
-				type: z.literal("function"),
-				name,
-				description: z.string().nullish(),
-				parameters: jsonSchema.nullable(),
-				strict: z.boolean().nullable(),
-			}),
-		)
-		.optional(),
+	tools: z.array(functionTool).optional(),
 	top_logprobs: z.int().min(0).max(20).nullish(),
 	top_p: z.number().min(0).max(1).nullish(),
 	truncation: z.enum(["auto", "disabled"]).nullish(),
@@ -203,16 +206,22 @@ const create: Endpoint = {
 
 function read(body: Body): Seen {
 	const {
-		tools = [],
+		tools: given = [],
 		tool_choice = "auto",
 		text,
 		instructions,
 		reasoning,
 	} = body;
-	const items: Body[] =
+	const input: Body[] =
 		typeof body.input === "string"
 			? [{ role: "user", content: body.input }]
 			: body.input;
+	const isTools = ({ type }: Body) => type === "additional_tools";
+	const items = input.filter((each) => !isTools(each));
+	const tools: Body[] = [
+		...given,
+		...input.filter(isTools).flatMap((each) => each.tools),
+	];
 	const effort = reasoning?.effort;
 	const thinks = effort !== undefined && effort !== null && effort !== "none";
 	const start = items.findLastIndex(({ role }) => role === "user");

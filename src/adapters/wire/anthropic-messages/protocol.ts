@@ -3,7 +3,9 @@ import type { ModelEntry, WireProtocol } from "../../../ports/wire-protocol.ts";
 import { clientKey } from "../client-key.ts";
 import { outputCeiling } from "../usage-counts.ts";
 import { plainAnswer, streamedAnswer, tokenCount } from "./answer.ts";
+import { callAsAsked } from "./asked-name.ts";
 import { countTokens, forward, readMessages } from "./request.ts";
+import { messagesTraits } from "./traits.ts";
 
 // The version and the beta features are the client's to choose. Keys, cookies, workspace headers,
 // and what names the client's program or machine, never go on.
@@ -31,14 +33,18 @@ export const anthropicMessages: WireProtocol = {
 		},
 	],
 	read: (operation, body) => readMessages(body, operation),
+	traits: messagesTraits,
 	forward,
 	meter(request, forwarded, status, contentType) {
 		if (request.operation === countTokens) return tokenCount();
 		const limit = forwarded.outputLimit ?? request.outputLimit;
 		const ceiling = outputCeiling(limit, request.choices, request.serverTools);
-		return status < 400 && /^\s*text\/event-stream\b/i.test(contentType)
-			? streamedAnswer(ceiling)
-			: plainAnswer(ceiling);
+		const streamed =
+			status < 400 && /^\s*text\/event-stream\b/i.test(contentType);
+		const meter = streamed ? streamedAnswer(ceiling) : plainAnswer(ceiling);
+		return forwarded.model === undefined || forwarded.model === request.model
+			? meter
+			: callAsAsked(meter, request.model, streamed);
 	},
 	refusal(status, refusal) {
 		return {

@@ -6,6 +6,7 @@ import type {
 } from "../../../ports/wire-protocol.ts";
 import { type Edit, Spliced } from "../json-members.ts";
 import {
+	countKind,
 	invalid,
 	isRecord,
 	kindOf,
@@ -36,6 +37,9 @@ const members: ReadonlySet<string> = new Set([
 	"service_tier",
 	"speed",
 	"thread",
+	"thinking",
+	"output_config",
+	"output_format",
 ]);
 
 /** A request for a message, or to count the tokens of one, which says no limit and streams nothing. */
@@ -68,7 +72,7 @@ export function readMessages(
 	});
 	return accept({
 		operation,
-		body: bytes,
+		body: body.bytes,
 		model: model.value,
 		stream: stream.value && !counts,
 		outputLimit: limit.value,
@@ -76,6 +80,7 @@ export function readMessages(
 		inputBytes: Math.max(0, body.bytes.length - media.bytes),
 		mediaParts: media.parts,
 		serverTools: counts ? [] : serverTools(body),
+		dos: body.dos,
 		opaque: body,
 	});
 }
@@ -96,6 +101,8 @@ export function forward(
 		new Spliced(body.bytes, edits),
 		false,
 		outputLimit ?? request.outputLimit,
+		undefined,
+		model,
 	);
 }
 
@@ -111,7 +118,7 @@ function countMedia(content: unknown, media: Media): void {
 	for (const block of content) {
 		if (!isRecord(block)) continue;
 		if (block.type === "tool_result") countMedia(block.content, media);
-		else if (block.type === "container_upload") media.parts++;
+		else if (block.type === "container_upload") countKind(media, block.type);
 		else if (
 			(block.type === "image" || block.type === "document") &&
 			isRecord(block.source)
@@ -119,7 +126,7 @@ function countMedia(content: unknown, media: Media): void {
 			const { type, data, content: inner } = block.source;
 			if (type === "content") countMedia(inner, media);
 			else if (type !== "text") {
-				media.parts++;
+				countKind(media, block.type);
 				if (type === "base64" && typeof data === "string")
 					media.bytes += data.length;
 			}

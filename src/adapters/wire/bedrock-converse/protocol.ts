@@ -19,6 +19,9 @@ export const bedrockConverse: WireProtocol = {
 		},
 	],
 	read: () => refuse("request/invalid", noClients),
+	traits: () => {
+		throw new Error(noClients);
+	},
 	forward: () => {
 		throw new Error(noClients);
 	},

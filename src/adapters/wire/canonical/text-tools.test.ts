@@ -33,7 +33,8 @@ const request: CanonicalRequest = {
 			description: "Patches.",
 			format: {
 				type: "grammar",
-				grammar: { syntax: "regex", definition: "^x" },
+				syntax: "regex",
+				definition: "^x",
 			},
 		},
 	],

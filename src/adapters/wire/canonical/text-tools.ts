@@ -138,12 +138,9 @@ const schema = {
 	additionalProperties: false,
 };
 
-/** Both of the protocols that have such tools: in one the grammar is a member of its own. */
 function grammarIn(format: unknown): string | undefined {
 	if (!isRecord(format) || format.type !== "grammar") return undefined;
-	const { syntax, definition } = isRecord(format.grammar)
-		? format.grammar
-		: format;
+	const { syntax, definition } = format;
 	return typeof definition === "string"
 		? `The input follows this ${syntax === "regex" ? "regular expression" : "Lark grammar"}:\n${definition}`
 		: undefined;

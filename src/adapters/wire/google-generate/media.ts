@@ -105,7 +105,7 @@ export function mediaManner(
 	if (level === undefined) return {};
 	if (rules.resolutions)
 		return { mediaResolution: { level: `MEDIA_RESOLUTION_${level}` } };
-	drop("detail", "This model takes no resolution for each image.");
+	drop("detail", "The vendor takes no resolution for this image.");
 	return {};
 }
 

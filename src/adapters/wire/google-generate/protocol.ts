@@ -14,6 +14,7 @@ import {
 } from "./answer.ts";
 import { refusalBody } from "./refusal.ts";
 import { type Asked, forward, readRequest, type Verb } from "./request.ts";
+import { googleTraits } from "./traits.ts";
 
 // Keys, cookies, projects, and what names the client's program or machine, never go on.
 const passHeaders = ["accept"];
@@ -54,6 +55,7 @@ export const googleGenerate: WireProtocol = {
 			body,
 			target,
 		),
+	traits: googleTraits,
 	forward,
 	meter(request, forwarded, status, contentType) {
 		const verb = verbs.get(request.operation);

@@ -15,10 +15,13 @@ import {
 	splice,
 } from "../json-members.ts";
 import {
+	bodyOf,
+	countKind,
 	invalid,
 	isRecord,
 	kindOf,
 	type Media,
+	noMedia,
 	type RequestBody,
 	readMember,
 	scanBody,
@@ -44,6 +47,8 @@ export interface Asked {
 	readonly models: readonly Member[];
 	/** The client did not ask for events, so that it gets its stream as one JSON array. */
 	readonly arrayForm: boolean;
+	/** Tools that the client declares, and those of the vendor's. */
+	readonly tools: number;
 }
 
 const generateMembers: ReadonlySet<string> = new Set([
@@ -58,6 +63,10 @@ const generateMembers: ReadonlySet<string> = new Set([
 const configMembers: ReadonlySet<string> = new Set([
 	"maxOutputTokens",
 	"candidateCount",
+	"responseSchema",
+	"responseJsonSchema",
+	"responseLogprobs",
+	"thinkingConfig",
 ]);
 const countMembers: ReadonlySet<string> = new Set([
 	"model",
@@ -80,14 +89,10 @@ export function readRequest(
 	if (!model.ok) return model;
 	const scanned = scanBody(bytes);
 	if (!scanned.ok) return scanned;
-	const { bytes: buffer, scan } = scanned.value;
+	const { bytes: buffer, scan, dos } = scanned.value;
 	const members = protoMembers(scan, membersOf(verb));
 	if (!members.ok) return members;
-	const body: RequestBody = {
-		bytes: buffer,
-		members: members.value,
-		start: skipSpace(buffer, 0) + 1,
-	};
+	const body = bodyOf(buffer, members.value, dos);
 	const shape = refuseShape(verb, body);
 	if (shape) return shape;
 	const config = readConfig(body);
@@ -100,23 +105,26 @@ export function readRequest(
 	if (!models.ok) return models;
 	const media = readMedia(body);
 	const generates = isGenerate(verb);
+	const tools = readTools(body);
 	const asked: Asked = {
 		verb,
 		body,
 		config: config.value,
 		models: models.value,
 		arrayForm: verb === "streamGenerateContent" && !asksEvents(target?.query),
+		tools: tools.count,
 	};
 	return accept({
 		operation,
-		body: bytes,
+		body: buffer,
 		model: model.value,
 		stream: verb === "streamGenerateContent",
 		outputLimit: generates ? limit.value : 0,
 		choices: choices.value ?? 1,
 		inputBytes: Math.max(0, buffer.length - media.bytes),
 		mediaParts: media.parts,
-		serverTools: generates ? serverTools(body) : [],
+		serverTools: generates ? tools.servers : [],
+		dos,
 		opaque: asked,
 	});
 }
@@ -314,8 +322,8 @@ function limitEdit(
  * Images, audio, video and documents wherever they stand, and cached content, which costs tokens
  * that the body does not show either.
  */
-function readMedia(body: RequestBody): Media {
-	const media: Media = { parts: 0, bytes: 0 };
+function readMedia(body: RequestBody): Readonly<Media> {
+	const media: Media = { ...noMedia };
 	if (kindOf(body, "cachedContent") !== "absent") media.parts++;
 	for (const name of [
 		"contents",
@@ -331,6 +339,7 @@ function readMedia(body: RequestBody): Media {
 		)
 			countMedia(readMember(body, name), media);
 	}
+	body.media = media;
 	return media;
 }
 
@@ -348,9 +357,10 @@ function countMedia(value: unknown, media: Media): void {
 	}
 	if (!isRecord(value)) return;
 	for (const [name, inner] of Object.entries(value)) {
-		if (name === "fileData" || name === "file_data") media.parts++;
+		if (name === "fileData" || name === "file_data")
+			countKind(media, mimeTypeOf(inner));
 		else if (name === "inlineData" || name === "inline_data") {
-			media.parts++;
+			countKind(media, mimeTypeOf(inner));
 			if (isRecord(inner) && typeof inner.data === "string")
 				media.bytes += inner.data.length;
 		} else if (name !== "args" && name !== "response") {
@@ -359,28 +369,48 @@ function countMedia(value: unknown, media: Media): void {
 	}
 }
 
-/** What runs at the vendor: each tool is named by its member, and all but these are the vendor's. */
-function serverTools({ bytes, members }: RequestBody): readonly string[] {
+function mimeTypeOf(data: unknown): string {
+	const type = isRecord(data) ? (data.mimeType ?? data.mime_type) : undefined;
+	return typeof type === "string" ? type : "";
+}
+
+const noTools = { count: 0, servers: [] };
+
+/** Each tool is named by its member: functions are the client's and come in lists, and all but `clientTools` run at the vendor. */
+function readTools({ bytes, members }: RequestBody): {
+	readonly count: number;
+	readonly servers: readonly string[];
+} {
 	const tools = members.get("tools");
-	if (!tools || bytes[tools.valueStart] !== 0x5b) return [];
-	const found: string[] = [];
+	if (!tools || bytes[tools.valueStart] !== 0x5b) return noTools;
+	const servers: string[] = [];
+	let count = 0;
 	for (const scan of elementsOf(bytes, tools, (at) =>
-		scanMembers(bytes, at, nested),
+		scanMembers(bytes, at, nested, functionLists),
 	)) {
 		// What is no object hides what comes after it.
 		if (!scan) {
-			found.push("unknown");
+			servers.push("unknown");
 			break;
 		}
-		for (const { name } of scan.members) {
+		for (const { name, elements } of scan.members) {
+			count += functionLists.has(name) ? elements.length : 1;
 			const kind = name.slice(0, 64);
-			if (!clientTools.has(kind) && !found.includes(kind) && found.length < 32)
-				found.push(kind);
+			if (
+				!clientTools.has(kind) &&
+				!servers.includes(kind) &&
+				servers.length < 32
+			)
+				servers.push(kind);
 		}
 	}
-	return found;
+	return { count, servers };
 }
 
+const functionLists: ReadonlySet<string> = new Set([
+	"functionDeclarations",
+	"function_declarations",
+]);
 const clientTools: ReadonlySet<string> = new Set([
 	"functionDeclarations",
 	"function_declarations",

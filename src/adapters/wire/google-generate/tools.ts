@@ -11,6 +11,7 @@ import {
 	present,
 	unsupported,
 } from "../canonical/fields.ts";
+import { searchIsSpare, warnOfSearch } from "../canonical/offered-search.ts";
 import {
 	fromGoogleSchema,
 	toGoogleJsonSchema,
@@ -157,6 +158,9 @@ export function writeTools(
 	const functions: Json[] = [];
 	const entries: Json[] = [];
 	let strict = false;
+	// Newer models run their own tools beside the client's functions when told to show what they ran.
+	const mixes =
+		rules.signs && !quirks.lacks?.includes("includeServerSideToolInvocations");
 	for (const [index, tool] of tools.entries()) {
 		const field = `tools.${index}`;
 		switch (tool.type) {
@@ -171,7 +175,8 @@ export function writeTools(
 					"takes plain text, which the vendor's tools do not",
 				);
 			case "web-search":
-				entries.push({ googleSearch: writeSearch(tool, field, warn) });
+				if (!mixes && searchIsSpare(request)) warnOfSearch(field, warn);
+				else entries.push({ googleSearch: writeSearch(tool, field, warn) });
 				break;
 			case "server": {
 				const own = ownData(tool.opaque);
@@ -180,8 +185,7 @@ export function writeTools(
 			}
 		}
 	}
-	// Newer models run their own tools beside the client's functions when told to show what they ran.
-	const mixed = rules.signs && functions.length > 0 && entries.length > 0;
+	const mixed = mixes && functions.length > 0 && entries.length > 0;
 	if (functions.length > 0)
 		entries.unshift({ functionDeclarations: functions });
 	if (request.parallelToolCalls === false && functions.length > 0)

@@ -52,7 +52,7 @@ export function writeRequest(
 			contents,
 			...writeTools(request, rules, quirks, warn),
 			generationConfig: Object.keys(config).length > 0 ? config : undefined,
-			serviceTier: writeTier(request, warn),
+			serviceTier: writeTier(request, quirks, warn),
 		}),
 	};
 }
@@ -252,6 +252,10 @@ function writeResults(
 	const responses: Json[] = [];
 	/** For models that take no media within a result: it follows all of them. */
 	const media: Json[] = [];
+	const withinResult = {
+		...writing,
+		rules: { ...writing.rules, resolutions: false },
+	};
 	for (const [index, result] of results.entries()) {
 		const field = `${message}.parts.${index}`;
 		if (result.cache) warnCache(`${field}.cache`, writing.warn);
@@ -268,7 +272,7 @@ function writeResults(
 			const place = `${field}.parts.${at}`;
 			if (part.type === "text") texts.push(part.text);
 			else if (writing.rules.mediaInResults)
-				parts.push(writeSaid(part, place, writing));
+				parts.push(writeSaid(part, place, withinResult));
 			else {
 				media.push(writeSaid(part, place, writing));
 				writing.warn({
@@ -451,14 +455,18 @@ function writeVoice(voice: CanonicalRequest["voice"]): Json | undefined {
 
 function writeTier(
 	{ serviceTier }: CanonicalRequest,
+	{ lacks }: Quirks,
 	warn: Warn,
 ): string | undefined {
 	if (serviceTier === undefined || serviceTier === "auto") return undefined;
-	if (serviceTier !== "batch") return serviceTier;
+	const untold = lacks?.includes("serviceTier");
+	if (serviceTier !== "batch" && !untold) return serviceTier;
 	warn({
 		kind: "dropped",
 		field: "serviceTier",
-		message: "The vendor takes batches elsewhere.",
+		message: untold
+			? "This vendor is not told of tiers."
+			: "The vendor takes batches elsewhere.",
 	});
 	return undefined;
 }

@@ -115,6 +115,8 @@ const media: fc.Arbitrary<MediaPart> = fc.oneof(
 		}),
 	),
 );
+/** In a tool's result none has a resolution of its own. */
+const withoutDetail = ({ detail: _, ...part }: MediaPart): MediaPart => part;
 const messages = conversations({
 	system: ["system"],
 	user: fc.oneof(textParts(), media),
@@ -124,7 +126,7 @@ const messages = conversations({
 	result: fc
 		.tuple(
 			fc.array(textParts(), { maxLength: 1 }),
-			fc.array(media, { maxLength: 1 }),
+			fc.array(media.map(withoutDetail), { maxLength: 1 }),
 		)
 		.map(([text, shown]) => [...text, ...shown]),
 	resultError: true,

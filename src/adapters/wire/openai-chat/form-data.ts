@@ -5,6 +5,7 @@ import {
 	type Refusal,
 	refuse,
 } from "../../../kernel/outcome.ts";
+import { dosName, twice } from "../dos-member.ts";
 import { asBuffer } from "../json-members.ts";
 import { invalid } from "../request-body.ts";
 
@@ -14,6 +15,8 @@ export interface Form {
 	/** As it was sent, with the boundary. */
 	readonly contentType: string;
 	readonly parts: readonly Part[];
+	/** What the field `dos` says, which is for us: it is in neither bytes nor parts. */
+	readonly dos: unknown;
 }
 
 export interface Part {
@@ -21,6 +24,12 @@ export interface Part {
 	/** Has a file name: a file, and no field. */
 	readonly isFile: boolean;
 	/** Where the content stands. */
+	readonly start: number;
+	readonly end: number;
+}
+
+/** Where the part stands with its delimiter, up to the next one. */
+interface Span {
 	readonly start: number;
 	readonly end: number;
 }
@@ -51,6 +60,7 @@ export function readForm(
 		return malformed("must begin with the boundary of its Content-Type");
 	const parts: Part[] = [];
 	const names = new Set<string>();
+	let own: { readonly part: Part; readonly span: Span } | undefined;
 	let at = delimiter.length;
 	for (;;) {
 		if (isAt(bytes, at, "--")) {
@@ -67,7 +77,13 @@ export function readForm(
 		const part = readPart(bytes, at + 2, next - 2);
 		if (!part.ok) return part;
 		const { name } = part.value;
-		if (known.has(name)) {
+		if (name === dosName) {
+			if (own) return twice("form");
+			own = {
+				part: part.value,
+				span: { start: at - delimiter.length, end: next },
+			};
+		} else if (known.has(name)) {
 			if (names.has(name))
 				return refuse(
 					"request/duplicate-member",
@@ -77,7 +93,7 @@ export function readForm(
 			names.add(name);
 		} else {
 			const plain = plainName(name);
-			if (known.has(plain))
+			if (known.has(plain) || plain === dosName)
 				return invalid(plain, "must be written in this very spelling");
 		}
 		if (parts.push(part.value) > mostParts)
@@ -85,7 +101,40 @@ export function readForm(
 		at = next + delimiter.length;
 	}
 	if (parts.length === 0) return malformed("has no parts");
-	return accept({ bytes, contentType: contentType ?? "", parts });
+	const form = { bytes, contentType: contentType ?? "", parts, dos: undefined };
+	return own ? withoutOwn(form, own.part, own.span) : accept(form);
+}
+
+/** The form without the field that is for us; every other byte stays as it was sent. */
+function withoutOwn(
+	form: Form,
+	own: Part,
+	{ start, end }: Span,
+): Outcome<Form> {
+	const field = fieldOf(form, own.name);
+	if (!field.ok) return field;
+	let dos: unknown;
+	try {
+		dos = JSON.parse(field.value ?? "");
+	} catch {
+		return invalid(dosName, "must be JSON");
+	}
+	const by = end - start;
+	return accept({
+		...form,
+		bytes: Buffer.concat([
+			form.bytes.subarray(0, start),
+			form.bytes.subarray(end),
+		]),
+		parts: form.parts
+			.filter((part) => part !== own)
+			.map((part) =>
+				part.start < end
+					? part
+					: { ...part, start: part.start - by, end: part.end - by },
+			),
+		dos: dos ?? undefined,
+	});
 }
 
 /** The part of that name; known names stand there once. */

@@ -65,7 +65,7 @@ export function readImageGeneration(bytes: Uint8Array): Outcome<WireRequest> {
 		return invalid("output_format", notMetered("svg"));
 	return accept({
 		operation: "image-generations",
-		body: bytes,
+		body: body.bytes,
 		model: model.value,
 		stream: stream.value,
 		outputLimit: 0,
@@ -80,6 +80,7 @@ export function readImageGeneration(bytes: Uint8Array): Outcome<WireRequest> {
 			textBytes: body.bytes.length,
 			imagesIn: 0,
 		}),
+		dos: body.dos,
 		opaque: body,
 	});
 }
@@ -114,7 +115,7 @@ export function readImageEdit(
 	const textBytes = restBytes(form);
 	return accept({
 		operation: "image-edits",
-		body: bytes,
+		body: form.bytes,
 		model: model.value,
 		stream: truth(fields.stream),
 		outputLimit: 0,
@@ -131,6 +132,7 @@ export function readImageEdit(
 			textBytes,
 			imagesIn,
 		}),
+		dos: form.dos,
 		opaque: form,
 	});
 }

@@ -99,7 +99,7 @@ function content(
 		return joined(parts as readonly TextPart[], "\n\n");
 	return parts.map((part, index) =>
 		part.type === "text"
-			? { type: "text", text: part.text, ...mark(part.cache, writing) }
+			? { type: "text", text: part.text, ...mark(part.cache, "text", writing) }
 			: mediaPart(part, `${field}.parts.${index}`, writing),
 	);
 }
@@ -110,40 +110,55 @@ function joined(parts: readonly TextPart[], between: string): string {
 
 /** Whether its mark can be said; one that cannot is warned of. */
 function keepsMark({ cache }: TextPart, writing: Writing): boolean {
-	return cache !== undefined && Object.keys(mark(cache, writing)).length > 0;
+	return (
+		cache !== undefined && Object.keys(mark(cache, "text", writing)).length > 0
+	);
 }
+
+/** What of a request a mark may stand on. */
+type Marked = "text" | "media" | "tool" | "call" | "request";
+
+const markable: Readonly<
+	Record<"cache_control" | "prompt_cache_breakpoint", readonly Marked[]>
+> = {
+	cache_control: ["text", "tool", "request"],
+	prompt_cache_breakpoint: ["text", "media"],
+};
 
 export function mark(
 	cache: CacheMark | undefined,
+	on: Marked,
 	{ takes, warn }: Writing,
 ): Json {
 	if (!cache) return {};
-	if (takes("cache_control"))
+	const taken = (word: keyof typeof markable) =>
+		takes(word) && markable[word].includes(on);
+	if (taken("cache_control"))
 		return {
 			cache_control: {
 				type: "ephemeral",
 				...(cache.ttl ? { ttl: cache.ttl } : {}),
 			},
 		};
-	if (takes("prompt_cache_breakpoint"))
+	if (taken("prompt_cache_breakpoint"))
 		return { prompt_cache_breakpoint: { mode: "explicit" } };
 	warn({
 		kind: "dropped",
 		field: "cache",
 		message:
-			"This vendor takes no marks of what to cache: it caches by itself or not at all.",
+			"This vendor takes no marks there of what to cache: it caches by itself or not at all.",
 	});
 	return {};
 }
 
 function mediaPart(part: MediaPart, field: string, writing: Writing): Json {
 	const { source, cache } = part;
-	const marked = mark(cache, writing);
+	const marked = mark(cache, "media", writing);
 	if (source.type === "file" && source.protocol !== protocol)
 		unsupported(field, "is a file that was uploaded to another vendor");
 	switch (part.type) {
 		case "image": {
-			const detail = part.detail ? { detail: part.detail } : {};
+			const detail = detailOfImage(part, field, writing);
 			if (source.type === "url")
 				return {
 					type: "image_url",
@@ -162,18 +177,21 @@ function mediaPart(part: MediaPart, field: string, writing: Writing): Json {
 			);
 		}
 		case "audio": {
+			if (writing.lacks("input_audio"))
+				return unsupported(field, "is audio, which this vendor does not take");
 			const format =
 				source.type === "base64" ? audioFormatOf(source.mediaType) : undefined;
-			return source.type === "base64" && format !== undefined
-				? {
-						type: "input_audio",
-						input_audio: { data: source.data, format },
-						...marked,
-					}
-				: unsupported(
-						field,
-						"is audio that is not WAV or MP3 data: this protocol takes no other",
-					);
+			if (source.type !== "base64" || format === undefined)
+				return unsupported(
+					field,
+					"is audio that is not WAV or MP3 data: this protocol takes no other",
+				);
+			const { data } = source;
+			return {
+				type: "input_audio",
+				input_audio: writing.takes("audio_data") ? data : { data, format },
+				...marked,
+			};
 		}
 		case "video": {
 			if (!writing.takes("video_url"))
@@ -194,6 +212,21 @@ function mediaPart(part: MediaPart, field: string, writing: Writing): Json {
 	}
 }
 
+function detailOfImage(
+	{ detail }: MediaPart,
+	field: string,
+	{ lacks, warn }: Writing,
+): Json {
+	if (detail === undefined) return {};
+	if (!lacks("detail")) return { detail };
+	warn({
+		kind: "dropped",
+		field: `${field}.detail`,
+		message: "This vendor decides itself how closely to look.",
+	});
+	return {};
+}
+
 /** The name of a document that has none. */
 const unnamed = "document.pdf";
 
@@ -212,6 +245,10 @@ function documentPart(part: MediaPart, field: string, writing: Writing): Json {
 			message: "This protocol has no citations of documents.",
 		});
 	const titled = name === undefined ? {} : { filename: name };
+	if (source.type !== "text" && writing.takes("document_url"))
+		return linkedDocument(part, field);
+	if (source.type !== "text" && writing.lacks("file"))
+		return unsupported(field, "is a document, which this vendor does not take");
 
 	switch (source.type) {
 		case "file":
@@ -243,6 +280,22 @@ function documentPart(part: MediaPart, field: string, writing: Writing): Json {
 						"is a document at an address, which this vendor does not fetch",
 					);
 	}
+}
+
+function linkedDocument({ source, name }: MediaPart, field: string): Json {
+	if (source.type !== "url" && source.type !== "base64")
+		return unsupported(
+			field,
+			"is a document that is neither data nor an address",
+		);
+	return {
+		type: "document_url",
+		document_url:
+			source.type === "url"
+				? source.url
+				: dataUrl(source.mediaType, source.data),
+		...(name === undefined ? {} : { document_name: name }),
+	};
 }
 
 function assistant(
@@ -305,7 +358,7 @@ function assistant(
 					? texts.map(({ text, cache }) => ({
 							type: "text",
 							text,
-							...mark(cache, writing),
+							...mark(cache, "text", writing),
 						}))
 					: joined(texts, "\n\n"),
 		...thoughtMembers(thoughts, calls.length > 0, writing),
@@ -369,7 +422,7 @@ function toolCall(call: ToolCallPart, writing: Writing): Json {
 				"The mark of another protocol's vendor on a tool call means nothing to this one.",
 		});
 	const shared = {
-		...mark(cache, writing),
+		...mark(cache, "call", writing),
 		...(own ? markedCall(opaque) : {}),
 	};
 	return call.custom

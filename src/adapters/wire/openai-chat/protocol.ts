@@ -17,6 +17,7 @@ import {
 	readMedia,
 } from "./media-operations.ts";
 import { forward, readChat, readEmbeddings } from "./request.ts";
+import { chatTraits } from "./traits.ts";
 
 // Beta features and the form of the answer are the client's to choose. Keys, cookies, organisation
 // and project headers, and what names the client's program or machine, never go on.
@@ -47,6 +48,7 @@ export const openaiChat: WireProtocol = {
 	read: (operation, body, target) =>
 		readMedia(operation, body, target) ??
 		(operation === "embeddings" ? readEmbeddings(body) : readChat(body)),
+	traits: chatTraits,
 	forward: (request, change) =>
 		request.order ? forwardMedia(request, change) : forward(request, change),
 	meter(request, forwarded, status, contentType) {

@@ -6,11 +6,12 @@ import type {
 	Tool,
 	ToolChoice,
 } from "../../../ports/canonical.ts";
-import type { Warn } from "../../../ports/translator.ts";
+import type { Json, Warn } from "../../../ports/translator.ts";
 import type { WireRequest } from "../../../ports/wire-protocol.ts";
 import {
 	bodyFields,
 	type Fields,
+	isRecord,
 	outcomeOf,
 	present,
 	someOf,
@@ -252,11 +253,18 @@ function readTool(tool: Fields): Tool {
 		type: "custom" as const,
 		name: inner.need("name", inner.text("name")),
 		description: inner.text("description"),
-		format: inner.json("format"),
+		format: flatGrammar(inner.json("format")),
 	});
 	inner.done();
 	tool.done();
 	return read;
+}
+
+/** As the canonical form has it: what the grammar says stands beside its type. */
+function flatGrammar(format: Json | undefined): Json | undefined {
+	if (!format || !isRecord(format.grammar)) return format;
+	const { grammar, ...rest } = format;
+	return { ...rest, ...format.grammar };
 }
 
 function functionTool(inner: Fields, outer: Fields | undefined): Tool {

@@ -8,17 +8,25 @@ import type {
 import type { Json, Warn, WrittenRequest } from "../../../ports/translator.ts";
 import type { Quirks } from "../../../ports/vendor.ts";
 import type { ForwardChange } from "../../../ports/wire-protocol.ts";
-import { outcomeOf, present, unsupported } from "../canonical/fields.ts";
+import { type Effort, nearestEffort } from "../canonical/effort.ts";
+import {
+	isRecord,
+	outcomeOf,
+	present,
+	unsupported,
+} from "../canonical/fields.ts";
 import { searchIsSpare, warnOfSearch } from "../canonical/offered-search.ts";
 import { shortName } from "../canonical/short-name.ts";
 import { mark, type Writing, writeMessages } from "./messages-out.ts";
 
 /**
- * A request to a vendor. Words of `takes` that matter here: `cache_control`,
- * `prompt_cache_breakpoint`, `file_url`, `metadata`, `reasoning` (OpenRouter's object),
- * `reasoning_content`, `reasoning_details`, `thinking` (the switch), `tool_name`, `top_k`,
- * `video_url`. Of `lacks`: every member that is written, and `allowed_tools`, `custom`,
- * `developer`, `name`, `parts` (content of several texts), `strict`.
+ * A request to a vendor. Words of `takes` that matter here: `audio_data` (audio as data alone),
+ * `cache_control`, `document_url` (documents as such, in place of `file`), `file_url`, `image_output`,
+ * `metadata`, `prompt_cache_breakpoint`, `random_seed` (in place of `seed`), `reasoning` (OpenRouter's
+ * object), `reasoning_content`, `reasoning_details`, `thinking` (the switch), `tool_name`, `top_k`,
+ * `video_url`, `web_search` (as a tool). Of `lacks`: every member that is written, and `allowed_tools`, `custom`, `detail` (of images), `developer`, `file`,
+ * `input_audio`, `name`, `parameterless` (functions without a schema), `parts` (content of several
+ * texts), `strict`.
  */
 export function writeRequest(
 	request: CanonicalRequest,
@@ -48,7 +56,7 @@ export function writeRequest(
 			temperature: bounded(request.temperature, 2, "temperature", warn),
 			top_p: request.topP,
 			top_k: taken(request.topK, "top_k", "topK", writing),
-			seed: request.seed,
+			[writing.takes("random_seed") ? "random_seed" : "seed"]: request.seed,
 			frequency_penalty: request.frequencyPenalty,
 			presence_penalty: request.presencePenalty,
 			n: request.choices,
@@ -61,8 +69,8 @@ export function writeRequest(
 			user: shortName(request.user, "user", warn),
 			metadata: taken(request.metadata, "metadata", "metadata", writing),
 			prompt_cache_key: shortName(request.cacheKey, "cacheKey", warn),
-			...mark(request.cache, writing),
-			modalities: request.modalities,
+			...mark(request.cache, "request", writing),
+			modalities: request.modalities && kindsOf(request.modalities, writing),
 			audio: request.voice && {
 				voice: request.voice.name,
 				format: request.voice.format,
@@ -134,6 +142,19 @@ function taken<T>(
 	return undefined;
 }
 
+function kindsOf(
+	kinds: NonNullable<CanonicalRequest["modalities"]>,
+	{ takes }: Writing,
+): typeof kinds {
+	const image = kinds.indexOf("image");
+	if (image >= 0 && !takes("image_output"))
+		unsupported(
+			`modalities.${image}`,
+			"asks for images, which this vendor does not draw in chats",
+		);
+	return kinds;
+}
+
 function bounded(
 	value: number | undefined,
 	most: number,
@@ -194,7 +215,8 @@ function writeTools(
 		const field = `tools.${index}`;
 		switch (tool.type) {
 			case "web-search":
-				if (writing.lacks("web_search_options") && searchIsSpare(request))
+				if (writing.takes("web_search")) written.push(searchTool(tool));
+				else if (writing.lacks("web_search_options") && searchIsSpare(request))
 					warnOfSearch(field, writing.warn);
 				else search = writeSearch(tool, field, writing);
 				break;
@@ -216,7 +238,7 @@ function writeTools(
 						custom: present({
 							name: tool.name,
 							description: tool.description,
-							format: tool.format,
+							format: nestedGrammar(tool.format),
 						}),
 					});
 				break;
@@ -243,24 +265,53 @@ function writeFunction(
 	writing: Writing,
 ): Json {
 	let { strict } = tool;
-	if (strict && writing.lacks("strict")) {
+	if (strict !== undefined && writing.lacks("strict")) {
+		if (strict)
+			writing.warn({
+				kind: "dropped",
+				field: `${field}.strict`,
+				message:
+					"This vendor does not promise to hold arguments to the schema.",
+			});
 		strict = undefined;
-		writing.warn({
-			kind: "dropped",
-			field: `${field}.strict`,
-			message: "This vendor does not promise to hold arguments to the schema.",
-		});
 	}
 	return {
 		type: "function",
 		function: present({
 			name: tool.name,
 			description: tool.description,
-			parameters: tool.schema,
+			parameters:
+				tool.schema ??
+				(writing.lacks("parameterless")
+					? { type: "object", properties: {} }
+					: undefined),
 			strict,
 		}),
-		...mark(tool.cache, writing),
+		...mark(tool.cache, "tool", writing),
 	};
+}
+
+/** A grammar stands in a member of its own here. */
+function nestedGrammar(format: unknown): unknown {
+	if (!isRecord(format) || format.type !== "grammar" || format.grammar)
+		return format;
+	const { type, ...grammar } = format;
+	return { type, grammar };
+}
+
+/** As the tool that aggregators have of it. */
+function searchTool(tool: Extract<Tool, { type: "web-search" }>): Json {
+	return present({
+		type: "web_search",
+		allowed_domains: tool.allowedDomains,
+		excluded_domains: tool.blockedDomains,
+		max_uses: tool.mostUses,
+		search_context_size: tool.contextSize,
+		user_location: tool.location && {
+			type: "approximate",
+			...tool.location,
+		},
+	});
 }
 
 function writeSearch(
@@ -319,16 +370,6 @@ function writeChoice(
 	}
 }
 
-const ladder = [
-	"none",
-	"minimal",
-	"low",
-	"medium",
-	"high",
-	"xhigh",
-	"max",
-] as const;
-
 function writeReasoning(
 	{ reasoning }: CanonicalRequest,
 	efforts: readonly string[] | undefined,
@@ -353,16 +394,7 @@ function writeReasoning(
 			message: "This vendor takes an effort in place of a number of tokens.",
 		});
 	}
-	if (effort !== undefined) {
-		const nearest = nearestEffort(effort, efforts);
-		if (nearest !== effort)
-			warn({
-				kind: "changed",
-				field: "reasoning.effort",
-				message: `The nearest effort that this vendor knows was sent: ${nearest}.`,
-			});
-		effort = nearest;
-	}
+	if (effort !== undefined) effort = nearestEffort(effort, efforts, warn);
 	if (named)
 		return {
 			reasoning: present({
@@ -394,28 +426,8 @@ function writeReasoning(
 }
 
 /** Budgets in tokens against efforts: as vendors that have both place them, roughly. */
-function effortOf(budget: number): (typeof ladder)[number] {
+function effortOf(budget: number): Effort {
 	if (budget === 0) return "none";
 	if (budget <= 2_048) return "low";
 	return budget <= 8_192 ? "medium" : "high";
-}
-
-/** Of two equally near, the higher. `none` never becomes some reasoning unless the vendor always reasons. */
-function nearestEffort(
-	effort: (typeof ladder)[number],
-	known: readonly string[] | undefined,
-): (typeof ladder)[number] {
-	if (!known || known.includes(effort)) return effort;
-	const wanted = ladder.indexOf(effort);
-	let best = effort;
-	let distance = Number.POSITIVE_INFINITY;
-	for (const [place, each] of ladder.entries()) {
-		const far = Math.abs(place - wanted);
-		const switchedOff = each === "none" && effort !== "none";
-		if (known.includes(each) && !switchedOff && far <= distance) {
-			best = each;
-			distance = far;
-		}
-	}
-	return best;
 }

@@ -13,6 +13,7 @@ import {
 	splice,
 } from "../json-members.ts";
 import {
+	countKind,
 	invalid,
 	isRecord,
 	kindOf,
@@ -44,6 +45,11 @@ const chatMembers: ReadonlySet<string> = new Set([
 	"search_parameters",
 	"plugins",
 	"service_tier",
+	"response_format",
+	"reasoning_effort",
+	"reasoning",
+	"thinking",
+	"logprobs",
 ]);
 
 const embeddingsMembers: ReadonlySet<string> = new Set([
@@ -83,7 +89,7 @@ export function readChat(bytes: Uint8Array): Outcome<WireRequest> {
 	const media = readMedia(body, mediaTypes, countMedia);
 	return accept({
 		operation: "chat",
-		body: bytes,
+		body: body.bytes,
 		model: model.value,
 		stream: stream.value,
 		outputLimit: maxCompletionTokens.value ?? maxTokens.value,
@@ -91,6 +97,7 @@ export function readChat(bytes: Uint8Array): Outcome<WireRequest> {
 		inputBytes: Math.max(0, body.bytes.length - media.bytes),
 		mediaParts: media.parts,
 		serverTools: serverTools(body),
+		dos: body.dos,
 		opaque: body,
 	});
 }
@@ -110,7 +117,7 @@ export function readEmbeddings(bytes: Uint8Array): Outcome<WireRequest> {
 	}
 	return accept({
 		operation: "embeddings",
-		body: bytes,
+		body: body.bytes,
 		model: model.value,
 		stream: false,
 		outputLimit: 0,
@@ -118,6 +125,7 @@ export function readEmbeddings(bytes: Uint8Array): Outcome<WireRequest> {
 		inputBytes: body.bytes.length,
 		mediaParts: 0,
 		serverTools: [],
+		dos: body.dos,
 		opaque: body,
 	});
 }
@@ -236,7 +244,7 @@ function countMedia(messages: readonly unknown[], media: Media): void {
 				!mediaTypes.has(part.type)
 			)
 				continue;
-			media.parts++;
+			countKind(media, part.type);
 			const detail = part[part.type];
 			if (typeof detail === "string") media.bytes += inlineLength(detail);
 			else if (isRecord(detail)) {

@@ -34,7 +34,7 @@ export function readSpeech(bytes: Uint8Array): Outcome<WireRequest> {
 		);
 	return accept({
 		operation: "speech",
-		body: bytes,
+		body: body.bytes,
 		model: model.value,
 		stream: readMember(body, "stream_format") === "sse",
 		outputLimit: 0,
@@ -47,6 +47,7 @@ export function readSpeech(bytes: Uint8Array): Outcome<WireRequest> {
 			readMember(body, "speed"),
 			body.bytes.length,
 		),
+		dos: body.dos,
 		opaque: body,
 	});
 }

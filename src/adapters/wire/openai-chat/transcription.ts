@@ -50,7 +50,7 @@ export function readTranscription(
 	const textBytes = restBytes(form);
 	return accept({
 		operation,
-		body: bytes,
+		body: form.bytes,
 		model: model.value,
 		stream: truth(stream.value),
 		outputLimit: 0,
@@ -59,6 +59,7 @@ export function readTranscription(
 		mediaParts: 1,
 		serverTools: [],
 		order: orderOf(form.bytes.subarray(file.start, file.end), textBytes),
+		dos: form.dos,
 		opaque: form,
 	});
 }

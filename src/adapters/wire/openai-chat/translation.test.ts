@@ -288,7 +288,8 @@ describe("a client's chat request", () => {
 					name: "run",
 					format: {
 						type: "grammar",
-						grammar: { syntax: "regex", definition: "[a-z]+" },
+						syntax: "regex",
+						definition: "[a-z]+",
 					},
 				},
 				{

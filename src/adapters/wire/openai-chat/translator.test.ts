@@ -74,17 +74,16 @@ const requests: fc.Arbitrary<CanonicalRequest> = canonicalRequests({
 		user: fc.oneof(
 			textParts(marks),
 			inlineMedia("image", ["image/png", "image/webp"], {
-				...marks,
 				detail: fc.constantFrom("auto", "low", "high", "original"),
 			}),
-			linkedMedia("image", marks),
-			inlineMedia("audio", ["audio/wav", "audio/mpeg"], marks),
+			linkedMedia("image"),
+			inlineMedia("audio", ["audio/wav", "audio/mpeg"]),
 			// Data is sent with a name, whether it had one or not.
 			fc
-				.tuple(inlineMedia("document", ["application/pdf"], marks), names)
+				.tuple(inlineMedia("document", ["application/pdf"]), names)
 				.map(([part, name]) => ({ ...part, name })),
-			linkedMedia("document", { ...marks, name: names }),
-			linkedMedia("video", marks),
+			linkedMedia("document", { name: names }),
+			linkedMedia("video"),
 		),
 		reasoning: fc.oneof(
 			reasoningParts(),
@@ -105,7 +104,7 @@ const requests: fc.Arbitrary<CanonicalRequest> = canonicalRequests({
 		),
 		assistant: fc.oneof(textParts(marks), refusalParts),
 		call: fc.oneof(
-			toolCallParts(marks),
+			toolCallParts(),
 			customToolCallParts,
 			toolCallParts({
 				opaque: opaques(
@@ -129,7 +128,8 @@ const requests: fc.Arbitrary<CanonicalRequest> = canonicalRequests({
 				name,
 				format: {
 					type: "grammar",
-					grammar: { syntax: "regex", definition: "a+" },
+					syntax: "regex",
+					definition: "a+",
 				},
 			})),
 		),

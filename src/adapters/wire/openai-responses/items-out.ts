@@ -10,15 +10,23 @@ import { unsupported } from "../canonical/fields.ts";
 import { marksCache } from "./cache-marks.ts";
 import { annotationOf } from "./citations.ts";
 import { writeInputPart } from "./media.ts";
+import type { Vocabulary } from "./narrow.ts";
 import { foreignOpaque, ownData } from "./opaque.ts";
+
+interface Manner {
+	/** Marks for the cache are taken. */
+	readonly explicit: boolean;
+	readonly vocabulary: Vocabulary;
+}
 
 /** A conversation as a vendor takes it. What the first system message says are its instructions. */
 export function writeItems(
 	messages: readonly Message[],
 	model: string,
+	vocabulary: Vocabulary,
 	warn: Warn,
 ): { readonly instructions?: string; readonly input: Json[] } {
-	const explicit = marksCache(model);
+	const manner: Manner = { explicit: marksCache(model), vocabulary };
 	const input: Json[] = [];
 	/** Calls of tools that take text: their results have a type of their own. */
 	const custom = new Set<string>();
@@ -38,7 +46,7 @@ export function writeItems(
 						part,
 						custom.has(part.call),
 						`${field}.parts.${place}`,
-						explicit,
+						manner,
 						warn,
 					),
 				);
@@ -47,7 +55,7 @@ export function writeItems(
 			input.push({
 				type: "message",
 				role,
-				content: writeParts(parts, field, explicit, warn),
+				content: writeParts(parts, field, manner, warn),
 			});
 		}
 		if ("name" in message && message.name !== undefined)
@@ -72,7 +80,7 @@ function instructionsOf(first: Message | undefined): string | undefined {
 function writeParts(
 	parts: readonly (TextPart | MediaPart)[],
 	field: string,
-	explicit: boolean,
+	{ explicit, vocabulary }: Manner,
 	warn: Warn,
 ): string | Json[] {
 	const [first] = parts;
@@ -80,7 +88,7 @@ function writeParts(
 	if (parts.length === 1 && first.type === "text" && !first.cache)
 		return first.text;
 	return parts.map((part, place) =>
-		writeInputPart(part, `${field}.parts.${place}`, explicit, warn),
+		writeInputPart(part, `${field}.parts.${place}`, explicit, vocabulary, warn),
 	);
 }
 
@@ -88,7 +96,7 @@ function writeResult(
 	{ call, parts, error, cache }: ToolResultPart,
 	custom: boolean,
 	field: string,
-	explicit: boolean,
+	manner: Manner,
 	warn: Warn,
 ): Json {
 	if (error)
@@ -98,11 +106,30 @@ function writeResult(
 			message: "That the tool failed is said by its text alone.",
 		});
 	if (cache) dropCache(field, warn);
+	const textOnly = manner.vocabulary.lacks("output_parts");
 	return {
 		type: custom ? "custom_tool_call_output" : "function_call_output",
 		call_id: call,
-		output: writeParts(parts, field, explicit, warn),
+		output: textOnly
+			? textOf(parts, field)
+			: writeParts(parts, field, manner, warn),
 	};
+}
+
+function textOf(
+	parts: readonly (TextPart | MediaPart)[],
+	field: string,
+): string {
+	return parts
+		.map((part, place) =>
+			part.type === "text"
+				? part.text
+				: unsupported(
+						`${field}.parts.${place}`,
+						`is ${part.type} in the result of a tool, where this vendor takes text`,
+					),
+		)
+		.join("\n\n");
 }
 
 function writeAnswer(

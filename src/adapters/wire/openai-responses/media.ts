@@ -7,6 +7,7 @@ import type {
 import type { Json, Warn } from "../../../ports/translator.ts";
 import { type Fields, present, unsupported } from "../canonical/fields.ts";
 import { breakpoint, markOf } from "./cache-marks.ts";
+import type { Vocabulary } from "./narrow.ts";
 import { protocol } from "./opaque.ts";
 
 /** Reads a part of a user's message or of a tool's result. */
@@ -73,6 +74,7 @@ export function writeInputPart(
 	part: TextPart | MediaPart,
 	field: string,
 	explicitCache: boolean,
+	{ takes, lacks }: Vocabulary,
 	warn: Warn,
 ): Json {
 	const cache = breakpoint(part.cache, field, explicitCache, warn);
@@ -96,11 +98,18 @@ export function writeInputPart(
 				? { file_id: source.id }
 				: { image_url: source.type === "url" ? source.url : dataUrl(source) }),
 			// A vendor that checks its requests asks for it.
-			detail: part.detail ?? "auto",
+			...(lacks("detail")
+				? untold(part, field, warn)
+				: { detail: part.detail ?? "auto" }),
 			...cache,
 		};
 	}
 	if (type === "document") {
+		if (lacks("input_file"))
+			return unsupported(
+				field,
+				"is a document, which this vendor does not take",
+			);
 		return {
 			type: "input_file",
 			...(source.type === "file"
@@ -118,14 +127,11 @@ export function writeInputPart(
 		};
 	}
 	const format =
-		type === "audio" && source.type === "base64"
+		type === "audio" && source.type === "base64" && takes("input_audio")
 			? audioFormats.get(source.mediaType)
 			: undefined;
 	if (!format || source.type !== "base64")
-		return unsupported(
-			field,
-			`is ${type} in a form that the vendor cannot take`,
-		);
+		return unsupported(field, `is ${type} that the vendor does not take`);
 	return { type: "input_audio", input_audio: { data: source.data, format } };
 }
 
@@ -136,6 +142,16 @@ const audioFormats: ReadonlyMap<string, string> = new Map([
 	["audio/x-wav", "wav"],
 	["audio/wave", "wav"],
 ]);
+
+function untold({ detail }: MediaPart, field: string, warn: Warn): Json {
+	if (detail !== undefined && detail !== "auto")
+		warn({
+			kind: "dropped",
+			field: `${field}.detail`,
+			message: "This vendor decides itself how closely to look.",
+		});
+	return {};
+}
 
 function fileSource(part: Fields, instead: string): MediaSource {
 	const id = part.text("file_id");

@@ -1,5 +1,7 @@
+import { accept } from "../../../kernel/outcome.ts";
 import type { Turn, WireProtocol } from "../../../ports/wire-protocol.ts";
 import { clientKey } from "../client-key.ts";
+import { withDos } from "../dos-member.ts";
 import {
 	isEventStream,
 	modelList,
@@ -21,6 +23,7 @@ import {
 	type StoredResponse,
 	watchResponse,
 } from "./state.ts";
+import { responsesTraits } from "./traits.ts";
 
 /** The Responses API, as OpenAI defined it and some others speak it. */
 export const openaiResponses: WireProtocol = {
@@ -36,6 +39,7 @@ export const openaiResponses: WireProtocol = {
 		},
 	],
 	read: (_operation, body) => readResponses(body),
+	traits: responsesTraits,
 	forward,
 	meter(request, forwarded, status, contentType) {
 		const limit = forwarded.outputLimit ?? request.outputLimit;
@@ -54,7 +58,10 @@ export const openaiResponses: WireProtocol = {
 	model: oneModel,
 	state: {
 		asks: ({ body }) => readState(body),
-		expand: ({ body }, chain) => expandRequest(body, chain.map(storedIn)),
+		expand({ body, dos }, chain) {
+			const expanded = expandRequest(body, chain.map(storedIn));
+			return expanded.ok ? accept(withDos(expanded.value, dos)) : expanded;
+		},
 		watch({ body }, contentType) {
 			const { push, finish } = watchResponse(contentType);
 			return {

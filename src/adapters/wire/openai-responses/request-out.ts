@@ -5,9 +5,17 @@ import type {
 } from "../../../ports/canonical.ts";
 import type { Json, Warn, WrittenRequest } from "../../../ports/translator.ts";
 import type { ForwardChange } from "../../../ports/wire-protocol.ts";
+import { nearestEffort } from "../canonical/effort.ts";
 import { present, unsupported } from "../canonical/fields.ts";
 import { shortName } from "../canonical/short-name.ts";
 import { writeItems } from "./items-out.ts";
+import {
+	chosen,
+	formed,
+	narrowed,
+	type Vocabulary,
+	vocabularyOf,
+} from "./narrow.ts";
 import { ownData } from "./opaque.ts";
 import {
 	mostToolCalls,
@@ -18,15 +26,22 @@ import {
 
 /** A request to a vendor. Nothing is kept there: the conversation goes along whole, and what is encrypted of its reasoning. */
 export function writeRequest(
-	request: CanonicalRequest,
+	asked: CanonicalRequest,
 	change: ForwardChange,
 	warn: Warn,
 ): WrittenRequest {
-	refuseWhatShapes(request);
+	const vocabulary = vocabularyOf(change.quirks);
+	const request = chosen(asked, vocabulary, warn);
+	refuseWhatShapes(request, vocabulary);
 	dropWhatSteers(request, warn);
 	const { model } = change;
 	const limit = change.outputLimit ?? request.outputLimit;
-	const { instructions, input } = writeItems(request.messages, model, warn);
+	const { instructions, input } = writeItems(
+		request.messages,
+		model,
+		vocabulary,
+		warn,
+	);
 	const include = includes(request, model);
 	const body = present({
 		model,
@@ -36,12 +51,19 @@ export function writeRequest(
 		tool_choice: request.toolChoice && toolChoiceJson(request),
 		parallel_tool_calls: request.parallelToolCalls,
 		max_tool_calls: mostToolCalls(request.tools),
-		text: textJson(held(request, warn)),
+		...formed(textJson(held(request, warn)), vocabulary, warn),
 		max_output_tokens: limit,
 		temperature: request.temperature,
 		top_p: request.topP,
 		top_logprobs: request.logprobs?.alternatives,
-		reasoning: request.reasoning && writeReasoning(request.reasoning, warn),
+		reasoning:
+			request.reasoning &&
+			writeReasoning(
+				request.reasoning,
+				change.quirks.efforts,
+				vocabulary,
+				warn,
+			),
 		service_tier: tierJson(request.serviceTier, warn),
 		safety_identifier: shortName(request.user, "user", warn),
 		metadata: request.metadata,
@@ -50,10 +72,18 @@ export function writeRequest(
 		store: false,
 		stream: request.stream || undefined,
 	});
-	return { path: "/responses", body };
+	return { path: "/responses", body: narrowed(body, vocabulary, warn) };
 }
 
-function refuseWhatShapes(request: CanonicalRequest): void {
+function refuseWhatShapes(
+	request: CanonicalRequest,
+	{ lacks }: Vocabulary,
+): void {
+	if (request.logprobs && lacks("top_logprobs"))
+		unsupported(
+			"logprobs",
+			"asks for log probabilities, which this vendor does not give",
+		);
 	if (request.stop && request.stop.length > 0)
 		unsupported(
 			"stop",
@@ -126,6 +156,8 @@ function formatJson(output: OutputForm): Json {
 
 function writeReasoning(
 	{ effort, budget, show }: Reasoning,
+	efforts: readonly string[] | undefined,
+	{ lacks }: Vocabulary,
 	warn: Warn,
 ): Json | undefined {
 	if (budget !== undefined)
@@ -134,9 +166,18 @@ function writeReasoning(
 			field: "reasoning.budget",
 			message: "The vendor takes an effort in place of a number of tokens.",
 		});
+	const summary = show === "none" ? undefined : show;
+	const unshown = summary !== undefined && lacks("summary");
+	if (unshown)
+		warn({
+			kind: "dropped",
+			field: "reasoning.show",
+			message: "Whether reasoning is shown is up to this vendor.",
+		});
+	const asked = effort ?? effortOf(budget);
 	const written = present({
-		effort: effort ?? effortOf(budget),
-		summary: show === "none" ? undefined : show,
+		effort: asked && nearestEffort(asked, efforts, warn),
+		summary: unshown ? undefined : summary,
 	});
 	return Object.keys(written).length > 0 ? written : undefined;
 }

@@ -6,10 +6,12 @@ import type {
 } from "../../../ports/wire-protocol.ts";
 import { type Edit, splice } from "../json-members.ts";
 import {
+	countKind,
 	invalid,
 	isRecord,
 	kindOf,
 	type Media,
+	noMedia,
 	type RequestBody,
 	readBody,
 	readFlag,
@@ -33,6 +35,10 @@ const members: ReadonlySet<string> = new Set([
 	"previous_response_id",
 	"prompt",
 	"service_tier",
+	"text",
+	"reasoning",
+	"include",
+	"top_logprobs",
 ]);
 
 /** Input that stands at the vendor: what it will cost, its bytes do not show. */
@@ -64,13 +70,13 @@ export function readResponses(bytes: Uint8Array): Outcome<WireRequest> {
 		);
 	const limit = readWhole(body, "max_output_tokens", 0);
 	if (!limit.ok) return limit;
-	const media: Media =
+	const media =
 		input === "array"
 			? readMedia(body, mediaTypes, countMedia, "input")
-			: { parts: 0, bytes: 0 };
+			: noMedia;
 	return accept({
 		operation: "responses",
-		body: bytes,
+		body: body.bytes,
 		model: model.value,
 		stream: stream.value,
 		outputLimit: limit.value,
@@ -78,6 +84,7 @@ export function readResponses(bytes: Uint8Array): Outcome<WireRequest> {
 		inputBytes: Math.max(0, body.bytes.length - media.bytes),
 		mediaParts: media.parts + references.length,
 		serverTools: serverTools(body),
+		dos: body.dos,
 		opaque: body,
 	});
 }
@@ -126,7 +133,7 @@ function countPart(
 	media: Media,
 ): void {
 	if (typeof part.type !== "string" || !mediaTypes.has(part.type)) return;
-	media.parts++;
+	countKind(media, part.type);
 	const audio = isRecord(part.input_audio) ? part.input_audio.data : undefined;
 	for (const data of [part.image_url, part.file_data, part.result, audio])
 		if (typeof data === "string" && !/^https?:/i.test(data.slice(0, 6)))

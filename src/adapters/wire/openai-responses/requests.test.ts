@@ -682,7 +682,7 @@ describe("a request to a vendor", () => {
 			{
 				messages: messages({
 					type: "audio",
-					source: { type: "base64", mediaType: "audio/flac", data: "AAAA" },
+					source: { type: "base64", mediaType: "audio/wav", data: "AAAA" },
 				}),
 			},
 		],

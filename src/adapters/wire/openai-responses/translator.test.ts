@@ -90,7 +90,6 @@ const sent = fc.oneof(
 	})),
 	linkedMedia("document"),
 );
-const audio = inlineMedia("audio", ["audio/mpeg", "audio/wav"]);
 
 const tools = toolsAndChoice(
 	fc.oneof(
@@ -138,7 +137,7 @@ const tools = toolsAndChoice(
 const requests: fc.Arbitrary<CanonicalRequest> = canonicalRequests({
 	messages: conversations({
 		system: ["system", "developer"],
-		user: fc.oneof(sent, audio),
+		user: sent,
 		reasoning,
 		assistant: fc.oneof(textParts({ citations, opaque: phases }), refusalParts),
 		call: fc.oneof(toolCallParts(), customToolCallParts),

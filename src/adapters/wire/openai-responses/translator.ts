@@ -26,7 +26,7 @@ export const openaiResponsesTranslator: Translator = {
 		user: "safety_identifier",
 		cacheKey: "prompt_cache_key",
 	},
-	takesText: () => true,
+	takesText: ({ lacks }) => !lacks?.includes("custom"),
 	readRequest: ({ body }, warn) => outcomeOf(() => readRequest(body, warn)),
 	writeRequest: (request, change, warn) =>
 		outcomeOf(() => writeRequest(request, change, warn)),

@@ -14,6 +14,7 @@ import { storeAddress } from "../../store.ts";
 import { instancePrefix, openInstance } from "../../studio/instance.ts";
 import { amountText, counted, timeText } from "../amounts.ts";
 import { exitCodes, explain } from "../errors.ts";
+import { routingFindings } from "../routing-findings.ts";
 import { findServer, isOurs, urlOf } from "../server.ts";
 import type { Session } from "../session.ts";
 import { wrap } from "../table.ts";
@@ -84,6 +85,8 @@ export async function doctor(session: Session): Promise<number> {
 			withLedger(session.home, async (ledger) => {
 				await look("clock", () => clock(ledger));
 				await look("account", () => account(ledger, known?.account ?? "main"));
+				if (known)
+					await look("routing", () => routingFindings(ledger, session));
 				await look("holds", () => holds(ledger));
 				if (remote) await look("replicas", () => replicas(ledger));
 				await look("uncollected", () => uncollected(ledger, session));

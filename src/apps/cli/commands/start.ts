@@ -2,6 +2,7 @@ import { Fault } from "../../../kernel/outcome.ts";
 import { openStudio } from "../../compose.ts";
 import { assertSafeToListen, type Config } from "../../config.ts";
 import { withLedger } from "../../ledger.ts";
+import { takeRouting } from "../../routing.ts";
 import { storeAddress } from "../../store.ts";
 import { counted } from "../amounts.ts";
 import { exitCodes } from "../errors.ts";
@@ -24,11 +25,11 @@ export async function start(
 	options: StartOptions,
 ): Promise<number> {
 	const { home, environment, version, errorStyle } = session;
-	const loaded = session.config().config;
+	const settings = session.config();
 	const config: Config = {
-		...loaded,
+		...settings.config,
 		listen: {
-			...loaded.listen,
+			...settings.config.listen,
 			...(options.host !== undefined && { host: options.host }),
 			...(options.port !== undefined && { port: options.port }),
 			...(options.insecure && { insecure: true }),
@@ -62,6 +63,9 @@ export async function start(
 					version,
 					report,
 				});
+				const routed = await takeRouting(ledger, settings, studio.desk, {
+					only: options.replica ? "look" : "record",
+				});
 				const url = await studio.listen().catch(async (fault: unknown) => {
 					await studio.stop();
 					throw await explainListening(session, config, fault);
@@ -90,6 +94,8 @@ export async function start(
 							`${errorStyle.yellow("warning:")} ${vendor.id} has settings and is off: ${whyNot}`,
 						);
 				}
+				for (const line of routed)
+					session.note(`${errorStyle.yellow("warning:")} ${line}`);
 				if (options.replica && ledger.head.position() === 0)
 					session.note(
 						`${errorStyle.yellow("warning:")} nothing is set up in ${ledger.store.name} yet. Run once: dos init`,

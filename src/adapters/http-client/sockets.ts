@@ -11,7 +11,7 @@ import { type Connection, Connections, type Tenant } from "./connections.ts";
 import { type Origin, originOf, requestHead } from "./request-rules.ts";
 import { packedAs, unpack } from "./unpacking.ts";
 
-export interface NodeHttpClientOptions {
+export interface SocketHttpClientOptions {
 	/** Connections to one origin at once; further calls wait, within their time to connect. */
 	readonly socketsPerOrigin?: number;
 	/** Connections to one origin that are kept while nobody uses them. */
@@ -30,19 +30,16 @@ export interface NodeHttpClientOptions {
 	readonly authorities?: readonly string[];
 }
 
-/** Requests up to this size travel as one string with their head: one write instead of a gathered one. */
-const joinBytes = 16_384;
-
 /**
- * The HTTP edge to vendors on Node's own sockets, with a reader of answers of our own: that is what
- * most of a call through `node:http` is spent on (docs/decisions/0009-hot-path.md). Redirects are not
+ * The HTTP edge to vendors on the sockets of either runtime, with a reader of answers of our own: what
+ * runtimes bring costs more and is less strict (docs/decisions/0009-hot-path.md). Redirects are not
  * followed, proxy variables of the environment are not read, HTTP/1.1 only.
  *
  * Nothing is sent a second time here. A reused connection may turn out dead, but then its bytes
  * had been handed over, and the vendor may have acted on them: `upstream/reset`, `unsent` false.
  */
-export function nodeHttpClient(
-	options: NodeHttpClientOptions = {},
+export function socketHttpClient(
+	options: SocketHttpClientOptions = {},
 ): HttpClient {
 	const connections = new Connections({
 		perOrigin: options.socketsPerOrigin ?? 512,
@@ -159,25 +156,13 @@ class Call implements UpstreamCall, Tenant {
 	/** The connection stands: the request goes out. */
 	assigned(connection: Connection): void {
 		this.#connection = connection;
-		const { socket } = connection;
-		const pieces = this.#pieces;
-		if (this.#size <= joinBytes) {
-			this.#timer.enter("firstByte");
-			let text = this.#head;
-			for (const piece of pieces) text += latin1(piece);
-			socket.write(text, "latin1");
-			return;
-		}
+		// Told in the same breath for a request that is small.
 		this.#timer.enter("send");
 		connection.sending = true;
-		socket.cork();
-		socket.write(this.#head, "latin1");
-		for (const piece of pieces.slice(0, -1)) socket.write(piece);
-		socket.write(pieces.at(-1) as Uint8Array, () => {
+		connection.line.send(this.#head, this.#pieces, this.#size, () => {
 			connection.sending = false;
 			if (this.#timer.phase === "send") this.#timer.enter("firstByte");
 		});
-		socket.uncork();
 	}
 
 	/** Nothing more may be told. What is packed goes on until the unpacker has enough. */
@@ -204,8 +189,7 @@ class Call implements UpstreamCall, Tenant {
 
 	data(piece: Buffer): void {
 		this.#timer.touch();
-		// The memory that it lies in is read to again.
-		const chunk = Buffer.from(piece);
+		const chunk = this.#connection?.line.lent ? Buffer.from(piece) : piece;
 		if (this.#encoding === undefined) {
 			this.#sink.data(chunk);
 			return;
@@ -296,12 +280,4 @@ function piecesOf(request: UpstreamRequest): readonly Uint8Array[] {
 	if (request.pieces) return request.pieces.filter(({ length }) => length > 0);
 	const { body } = request;
 	return body === undefined || body.length === 0 ? nothing : [body];
-}
-
-function latin1(chunk: Uint8Array): string {
-	const bytes =
-		chunk instanceof Buffer
-			? chunk
-			: Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-	return bytes.toString("latin1");
 }

@@ -1,0 +1,4 @@
+import { httpClientContract } from "../../ports/http-client.contract.ts";
+import { socketHttpClient } from "./sockets.ts";
+
+httpClientContract("sockets", (options) => socketHttpClient(options));

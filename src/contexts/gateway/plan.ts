@@ -1,0 +1,493 @@
+import {
+	accept,
+	type Outcome,
+	type Refusal,
+	refuse,
+} from "../../kernel/outcome.ts";
+import type { CatalogueSnapshot } from "../../ports/catalogue.ts";
+import type { Crossings, Passage } from "../../ports/crossing.ts";
+import type { PriceSheet } from "../../ports/price-book.ts";
+import type {
+	MediaOrder,
+	WireOperation,
+	WireProtocol,
+	WireRequest,
+} from "../../ports/wire-protocol.ts";
+import { allowsModel } from "../credits/index.ts";
+import type { Head } from "../log/index.ts";
+import {
+	type Asked,
+	createRouter,
+	type Decision,
+	type DosField,
+	infer,
+	joinNeeds,
+	type Profile,
+	type RouteRequest,
+	type RoutingDesk,
+	readAsked,
+	readDosField,
+	readNeedsHeader,
+	refusalOf,
+	type StatedNeeds,
+	withUnlisted,
+} from "../routing/index.ts";
+import type { Caller } from "./access.ts";
+import { type HoldSize, sizeHold } from "./hold-size.ts";
+import type { HoldRules, LedgerDeciders } from "./model.ts";
+import { unknownOrderPrice } from "./orders.ts";
+import { type Expected, expect, type SizingState } from "./sizing.ts";
+import { straight } from "./straight.ts";
+import type { Substrate, Substrates } from "./substrates.ts";
+import type { Vitals } from "./vitals.ts";
+
+/** One way to answer a call: a substrate that its decision allows, and what it takes to ask it. */
+export interface Leg {
+	readonly substrate: Substrate;
+	readonly passage: Passage;
+	readonly sheet: PriceSheet;
+	readonly expected: Expected;
+	readonly size: HoldSize;
+	/** To hold for it: its size, or less where the caller bounds the cost. */
+	readonly amount: number;
+}
+
+/** What became of one try: `ok`; `overload http/503`, a class of errors and a code; `passed price/unknown`: nothing was sent. */
+export type AttemptMade = readonly [
+	substrate: string,
+	ending: string,
+	/** Milliseconds. */
+	took: number,
+];
+
+/** A request of a client's, as far as it was read. */
+export interface Question {
+	readonly call: string;
+	readonly wire: WireProtocol;
+	readonly operation: WireOperation;
+	readonly asked: WireRequest;
+	readonly caller: Caller;
+	/** Needs that stand in the headers. */
+	readonly needs: string | undefined;
+	readonly session: string | undefined;
+	/** The answer that it goes on from. */
+	readonly previous: string | undefined;
+	readonly now: number;
+}
+
+/** Decides where calls may go. */
+export interface Plans {
+	/** Refuses as `Substrates.find` does, with `request/invalid` (needs), `route/no-eligible-substrate`, `key/forbidden`. */
+	plan(question: Question): Outcome<Plan>;
+	/** A session was answered there: its prompt is cached. */
+	answered(session: string, substrate: string): void;
+}
+
+interface PlanTools {
+	readonly substrates: Substrates;
+	readonly crossings: Crossings;
+	readonly head: Head<LedgerDeciders>;
+	readonly holds: HoldRules;
+}
+
+/** Worlds that are remembered: one each for models that no catalogue lists. */
+const worlds = 32;
+const mostSessions = 10_000;
+const mostNames = 10_000;
+
+export function openPlans(
+	tools: PlanTools & { readonly desk: RoutingDesk; readonly vitals: Vitals },
+): Plans {
+	const { desk, vitals, substrates } = tools;
+	const router = createRouter({ worlds });
+	const sessions = new Map<string, string>();
+	/** What names mean under one catalogue and table. */
+	let meanings = new Map<string, Outcome<Meant>>();
+	let meantUnder: readonly unknown[] = [];
+	let seed = 0;
+
+	function meaning(
+		name: string,
+		protocol: string,
+		means: WireOperation["means"],
+		{ catalogue, table }: ReturnType<RoutingDesk["current"]>,
+	): Outcome<Meant> {
+		if (meantUnder[0] !== catalogue || meantUnder[1] !== table) {
+			meanings = new Map();
+			meantUnder = [catalogue, table];
+		}
+		const key = `${protocol} ${means} ${name}`;
+		let meant = meanings.get(key);
+		if (!meant) {
+			meant = read();
+			if (meanings.size < mostNames && name.length < 200)
+				meanings.set(key, meant);
+		}
+		return meant;
+
+		function read(): Outcome<Meant> {
+			const target = substrates.aliased(name);
+			const listed = readAsked(target, catalogue, table);
+			if (
+				listed.ok &&
+				listed.value.kind !== "substrate" &&
+				(!substrates.onlyStandIn || someOn(catalogue, substrates))
+			)
+				return accept({ asked: listed.value, catalogue });
+			const found = substrates.find(name, protocol, means);
+			if (!found.ok) return found;
+			const { id, vendor, model } = found.value;
+			return accept({
+				asked: { kind: "substrate", id },
+				catalogue: catalogue.substrates.some((each) => each.id === id)
+					? catalogue
+					: withUnlisted(catalogue, vendor.id, model),
+			});
+		}
+	}
+
+	return {
+		plan(question) {
+			const { wire, operation, asked, caller } = question;
+			const inForce = desk.current();
+			const meant = meaning(asked.model, wire.id, operation.means, inForce);
+			if (!meant.ok) return meant;
+			const { key, account } = caller;
+			const profiles = [
+				desk.profile("key", key.id),
+				desk.profile("account", account.id),
+			].filter((profile) => profile !== undefined);
+			const stated = statedNeeds(question, profiles);
+			if (!stated.ok) return stated;
+			const { needs, session, cache } = stated.value;
+			const tags = tagsOf(profiles);
+			const rights = rightsOf(caller, asked.model);
+			const unreachable = substrates.unreachable(wire.id, operation.means);
+			const inSession =
+				session === undefined ? undefined : `${account.id}/${session}`;
+			const sticky =
+				inSession === undefined ? undefined : sessions.get(inSession);
+			const budget = budgetOf(caller, meant.value.asked);
+			seed = (seed + 1) % 0x7fff_ffff;
+			const request: RouteRequest = {
+				asked: meant.value.asked,
+				account: account.id,
+				key: key.id,
+				...(tags.length > 0 && { tags }),
+				...(rights && { rights: [rights] }),
+				...(unreachable.length > 0 && { unreachable }),
+				stated: needs,
+				inferred: infer(wire.traits(asked)),
+				...(budget !== undefined && { budget }),
+				...(sticky !== undefined && { sticky }),
+				seed,
+			};
+			const { catalogue } = meant.value;
+			const decide = (at: number): Decision => {
+				const { policy, table } = desk.current();
+				return router.decide(
+					request,
+					catalogue,
+					policy,
+					vitals.snapshot(),
+					table,
+					at,
+				);
+			};
+			const { policy, table } = inForce;
+			const isCurrent = (at: number, { until }: Decision): boolean => {
+				const current = desk.current();
+				return (
+					at < until && current.policy === policy && current.table === table
+				);
+			};
+			return accept(
+				new Plan(tools, vitals, question, decide, isCurrent, inSession, cache),
+			);
+		},
+		answered(session, substrate) {
+			sessions.delete(session);
+			if (sessions.size >= mostSessions)
+				sessions.delete(sessions.keys().next().value as string);
+			sessions.set(session, substrate);
+		},
+	};
+}
+
+/** What a name stands for, in the catalogue that it was looked up in. */
+interface Meant {
+	readonly asked: Asked;
+	readonly catalogue: CatalogueSnapshot;
+}
+
+/** Where one call may go: walks down the order of its decision, and there is nowhere else to walk. */
+export class Plan {
+	readonly decision: Decision;
+	/** Names the session for `answered`. */
+	readonly session: string | undefined;
+	/** Milliseconds that an answer given before may be given again; undefined: none may. */
+	readonly cache: number | undefined;
+	/** What was tried or passed over, in order. */
+	readonly attempts: AttemptMade[] = [];
+	readonly #tools: PlanTools;
+	readonly #vitals: Vitals;
+	readonly #question: Question;
+	readonly #decide: (at: number) => Decision;
+	readonly #isCurrent: (at: number, decision: Decision) => boolean;
+	#at = 0;
+	/** Passed over because they rest: asked when nothing else is left. */
+	readonly #resting: Leg[] = [];
+	#first: Refusal | undefined;
+
+	constructor(
+		tools: PlanTools,
+		vitals: Vitals,
+		question: Question,
+		decide: (at: number) => Decision,
+		isCurrent: (at: number, decision: Decision) => boolean,
+		session: string | undefined,
+		cache: number | undefined,
+	) {
+		this.#tools = tools;
+		this.#vitals = vitals;
+		this.#question = question;
+		this.#decide = decide;
+		this.#isCurrent = isCurrent;
+		this.decision = decide(question.now);
+		this.session = session;
+		this.cache = cache;
+	}
+
+	/** The next that can be asked; undefined when none is left. */
+	next(): Leg | undefined {
+		const { order } = this.decision;
+		while (this.#at < order.length) {
+			const leg = this.#fit(this.#at++);
+			if (!leg) continue;
+			// The last of all is asked even so: nobody is refused a call because of a guess.
+			const others = this.#at < order.length || this.#resting.length > 0;
+			if (!others || this.#vitals.mayCall(leg.substrate.id)) return leg;
+			this.#resting.push(leg);
+			this.pass(leg.substrate.id, "route/resting");
+		}
+		return this.#resting.shift();
+	}
+
+	/** Whether it may be asked at this moment too: since it was decided, a posture may have come into force, or another policy. */
+	allows({ substrate }: Leg, now: number): boolean {
+		return (
+			this.#isCurrent(now, this.decision) ||
+			this.#decide(now).order.some(({ facts }) => facts.id === substrate.id)
+		);
+	}
+
+	/** Notes that one was not asked, and why. */
+	pass(substrate: string, code: string): void {
+		this.attempts.push([substrate, `passed ${code}`, 0]);
+	}
+
+	/** Why none could be asked. */
+	refusal(): Refusal {
+		const { decision } = this;
+		if (this.#first) return this.#first;
+		const none = refusalOf(decision) as Refusal;
+		const { asked, key } = decision.request;
+		if (asked.kind !== "substrate") return none;
+		const why = decision
+			.dropped()
+			.find(({ substrate }) => substrate === asked.id);
+		return why?.filter === "rights"
+			? {
+					code: "key/forbidden",
+					message: "This key may not use this model.",
+					details: { key, model: this.#question.asked.model },
+				}
+			: none;
+	}
+
+	#fit(at: number): Leg | undefined {
+		const choice = this.decision.order[at] as Decision["order"][number];
+		const { id, vendor, model } = choice.facts;
+		// Facts of one place say nothing of the place that the vendor's address leads to.
+		const leg =
+			id === `${vendor}/${model}`
+				? this.#leg(vendor, model)
+				: refuse(
+						"model/no-region",
+						`${id} has no address of its own here: give its region a vendor of its own under vendors: in config.yaml.`,
+					);
+		if (leg.ok) return leg.value;
+		this.#first ??= leg.error;
+		this.pass(id, leg.error.code);
+		return undefined;
+	}
+
+	#leg(vendorId: string, model: string): Outcome<Leg> {
+		const { substrates, head, holds, crossings } = this.#tools;
+		const { wire, operation, asked, caller, now, call, previous } =
+			this.#question;
+		const reached = substrates.reach(vendorId, model, wire.id, operation.means);
+		if (!reached.ok) return reached;
+		const substrate = reached.value;
+		const priced = priceOf(
+			substrates,
+			substrate,
+			asked,
+			head.state("sizing"),
+			caller.key.id,
+			holds.outputCeiling,
+			now,
+		);
+		if (!priced.ok) return priced;
+		const { sheet, size, expected } = priced.value;
+		const { costCeiling } = this.decision.request.stated;
+		if (costCeiling !== undefined && size.atLeast > costCeiling)
+			return refuse(
+				"route/cost-ceiling",
+				`${substrate.id} may take ${size.atLeast} micro-credits for this, and ${costCeiling} are the most that was allowed. Allow more, or ask for less.`,
+				{ substrate: substrate.id, needed: size.atLeast, costCeiling },
+			);
+		const change = {
+			model: substrate.model,
+			outputLimit: size.outputLimit,
+			quirks: substrate.vendor.quirks,
+		};
+		const passage =
+			substrate.protocol === wire.id
+				? accept(straight(wire, operation, asked, change))
+				: crossings.open({
+						wire,
+						operation,
+						request: asked,
+						vendor: substrate.protocol,
+						change,
+						naming: {
+							call,
+							model: asked.model,
+							time: now,
+							...(previous !== undefined && { previous }),
+						},
+					});
+		if (!passage.ok) return passage;
+		return accept({
+			substrate,
+			passage: passage.value,
+			sheet,
+			expected,
+			size,
+			amount: Math.min(size.amount, costCeiling ?? size.amount),
+		});
+	}
+}
+
+/** What a call to a substrate would be held for. Refuses with `price/unknown` and `price/unknown-class`. */
+function priceOf(
+	substrates: Substrates,
+	substrate: Substrate,
+	asked: WireRequest,
+	sizing: SizingState,
+	key: string,
+	outputCeiling: number | undefined,
+	now: number,
+): Outcome<{
+	readonly sheet: PriceSheet;
+	readonly size: HoldSize;
+	readonly expected: Expected;
+}> {
+	const sheet = substrates.sheet(substrate, now);
+	if (!sheet) {
+		if (asked.order) return unknownOrder(asked.order, substrate);
+		return refuse(
+			"price/unknown",
+			`No price is known for ${substrate.id}, and nothing is called at an unknown price. Add a row under prices: in config.yaml, or a ceiling price.`,
+			{ substrate: substrate.id },
+		);
+	}
+	const expected = expect(
+		sizing,
+		key,
+		substrate.id,
+		asked.inputBytes,
+		asked.mediaParts,
+	);
+	const size = sizeHold(sheet, asked, expected, outputCeiling);
+	if (size.ok) return accept({ sheet, size: size.value, expected });
+	return asked.order && size.error.code === "price/unknown-class"
+		? unknownOrder(asked.order, substrate)
+		: size;
+}
+
+function unknownOrder(
+	order: MediaOrder,
+	{ vendor, model }: Substrate,
+): { readonly ok: false; readonly error: Refusal } {
+	return { ok: false, error: unknownOrderPrice(order, vendor.id, model) };
+}
+
+/** What the caller says in the body and in the headers, its key and its account: all of it is kept. */
+function statedNeeds(
+	{ asked, needs, session }: Question,
+	profiles: readonly Profile[],
+): Outcome<Stated> {
+	if (asked.dos === undefined && needs === undefined && profiles.length === 0)
+		return accept({ needs: none, session, cache: undefined });
+	const said = asked.dos === undefined ? nothingSaid : readDosField(asked.dos);
+	if (!said.ok) return said;
+	const headed = needs === undefined ? accept(none) : readNeedsHeader(needs);
+	if (!headed.ok) return headed;
+	return accept({
+		needs: joinNeeds([
+			said.value.needs,
+			headed.value,
+			...profiles.flatMap((profile) => profile.needs ?? []),
+		]),
+		session: said.value.session ?? session,
+		cache:
+			said.value.cache === false
+				? undefined
+				: profiles.find(({ cache }) => cache !== undefined)?.cache,
+	});
+}
+
+interface Stated {
+	readonly needs: StatedNeeds;
+	readonly session: string | undefined;
+	readonly cache: number | undefined;
+}
+
+function tagsOf(profiles: readonly Profile[]): readonly string[] {
+	return profiles.length === 0
+		? noTags
+		: [...new Set(profiles.flatMap(({ tags }) => tags ?? noTags))];
+}
+
+/** A key that may use a name may use what that stands for; else what it may use are substrates and models. */
+function rightsOf(
+	{ key }: Caller,
+	name: string,
+): readonly string[] | undefined {
+	const { models } = key.scopes;
+	if (models === undefined || allowsModel(key.scopes, name, name))
+		return undefined;
+	return models;
+}
+
+/** The largest hold that key and account allow one call, where the router chooses. */
+function budgetOf({ key, account }: Caller, asked: Asked): number | undefined {
+	if (asked.kind === "substrate") return undefined;
+	const { request: ofKey } = key.caps;
+	const { request: ofAccount } = account.caps;
+	if (ofKey === undefined || ofAccount === undefined) return ofKey ?? ofAccount;
+	return Math.min(ofKey, ofAccount);
+}
+
+function someOn(
+	{ substrates: rows }: CatalogueSnapshot,
+	substrates: Substrates,
+): boolean {
+	return rows.some(({ vendor }) => substrates.isOn(vendor));
+}
+
+const none: StatedNeeds = {};
+const noTags: readonly string[] = [];
+const nothingSaid: Outcome<DosField> = accept({ needs: none });
