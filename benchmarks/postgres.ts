@@ -1,25 +1,49 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startPostgres } from "../src/adapters/postgres/fixtures/server.ts";
 import { findHome } from "../src/apps/home.ts";
+import { openLedger } from "../src/apps/ledger.ts";
 import { openStore } from "../src/apps/store.ts";
+import { ledgerDeciders } from "../src/contexts/gateway/index.ts";
+import { copyLog, openHead, openProjector } from "../src/contexts/log/index.ts";
+import type { Projection } from "../src/kernel/projection.ts";
+import { assertBalanced, openAccounts } from "./lib/accounts.ts";
+import { pair } from "./lib/pair.ts";
 import type { Asked, Pairs } from "./lib/replica.ts";
 
 /**
  * What a fleet carries: pairs of a hold and its settlement a second, each durable before the next begins,
  * of 1, 2, 4 and 8 replicas (processes) on one Postgres, for one hot account and for many, with SQLite
- * beside it; then the time of a pair at half of that load; then how fast a projection is rebuilt:
- * `node benchmarks/postgres.ts [seconds] [clients] [events to rebuild from] [replicas, such as 1,4]`. A server is started for it,
- * with everything durable; `DOS_TEST_POSTGRES` names another. Every run ends with a look at the sums.
+ * beside it; then the time of a pair at half of that load, and the CPU of a pair, of all replicas and of all
+ * processes of the server: what two cores can carry at most is in it. Then the same log on both engines: how
+ * quickly all states are folded anew, and a subscriber that lags is at the end.
+ *
+ * `node benchmarks/postgres.ts [seconds] [clients] [events to read] [replicas, such as 1,4]`. A server is started
+ * for it, with everything durable; `DOS_TEST_POSTGRES` names another. Every run ends with a look at the sums.
  */
 const seconds = Number(process.argv[2] ?? 4);
 const clients = Number(process.argv[3] ?? 128);
-const events = Number(process.argv[4] ?? 200_000);
+const events = Number(process.argv[4] ?? 1_000_000);
 const fleets = (process.argv[5] ?? "1,2,4,8").split(",").map(Number);
 const cold = 1_000;
+
+/** What each day cost: reads one type of event in full. */
+const spentByDay: Projection<Map<number, number>> = {
+	name: "spent-by-day",
+	format: 1,
+	types: ["credits-settled"],
+	initial: () => new Map(),
+	apply(state, { time, data }) {
+		const day = Math.floor(time / 86_400_000);
+		state.set(day, (state.get(day) ?? 0) + (data.amount as number));
+		return state;
+	},
+	save: (state) => [...state],
+	load: (saved) => new Map(saved as [number, number][]),
+};
 
 interface Replica {
 	ask<T>(asked: Asked): Promise<T>;
@@ -43,7 +67,7 @@ try {
 	for (const replicas of fleets)
 		for (const accounts of [1, cold])
 			await measure({ store: "postgres", replicas, accounts });
-	if (events > 0) await measureRebuild();
+	if (events > 0) await measureReading();
 } finally {
 	await server.stop();
 }
@@ -69,12 +93,17 @@ async function measure({ store, replicas, accounts }: Shape): Promise<void> {
 			);
 		};
 		await run(1_500);
+		const before = serverCpu();
 		const full = await run(seconds * 1_000);
+		const inServer =
+			before === undefined
+				? undefined
+				: ((serverCpu() ?? before) - before) / full.pairs;
 		const half = await run(seconds * 1_000, full.perSecond / 2);
 		await first.ask({ do: "balance", accounts });
 		const name = `${store}, ${replicas} replica${replicas === 1 ? "" : "s"}, ${accounts === 1 ? "one hot account" : `${accounts} accounts`}`;
 		console.log(
-			`  ${name.padEnd(40)} ${full.perSecond.toFixed(0).padStart(6)} pairs/s  p50 ${full.p50.toFixed(1)} p99 ${full.p99.toFixed(1)} ms  ${full.cpu.toFixed(0)} µs CPU here   at half load p50 ${half.p50.toFixed(1)} p99 ${half.p99.toFixed(1)} ms`,
+			`  ${name.padEnd(40)} ${full.perSecond.toFixed(0).padStart(6)} pairs/s  p50 ${full.p50.toFixed(1)} p99 ${full.p99.toFixed(1)} ms  CPU ${full.cpu.toFixed(0)}${store === "postgres" && inServer !== undefined ? ` + ${inServer.toFixed(0)}` : ""} µs   at half load p50 ${half.p50.toFixed(1)} p99 ${half.p99.toFixed(1)} ms`,
 		);
 	} finally {
 		await Promise.all(fleet.map((one) => one.close()));
@@ -86,6 +115,7 @@ function summary(all: readonly Pairs[]) {
 	const at = (share: number) =>
 		latencies[Math.floor(latencies.length * share)] ?? Number.NaN;
 	return {
+		pairs: latencies.length,
 		perSecond: all.reduce(
 			(sum, one) => sum + (one.latencies.length / one.elapsed) * 1_000,
 			0,
@@ -94,6 +124,28 @@ function summary(all: readonly Pairs[]) {
 		p99: at(0.99),
 		cpu: all.reduce((sum, one) => sum + one.cpu, 0) / latencies.length,
 	};
+}
+
+/** Microseconds of CPU of the server's processes so far, where the system tells. */
+function serverCpu(): number | undefined {
+	const { pid } = server;
+	if (process.platform !== "linux" || pid === undefined) return undefined;
+	let ticks = 0;
+	for (const entry of readdirSync("/proc").filter((name) =>
+		/^\d+$/.test(name),
+	)) {
+		let stat: string;
+		try {
+			stat = readFileSync(`/proc/${entry}/stat`, "utf8");
+		} catch {
+			continue;
+		}
+		// What follows the name, which may hold anything: state, parent, …, user and system time.
+		const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+		if (Number(entry) === pid || Number(fields[1]) === pid)
+			ticks += Number(fields[11]) + Number(fields[12]);
+	}
+	return ticks * 10_000;
 }
 
 async function startReplica(address: string): Promise<Replica> {
@@ -126,46 +178,75 @@ async function startReplica(address: string): Promise<Replica> {
 	};
 }
 
-/** Reads a log as a projection does: parsed, event by event. */
-async function measureRebuild(): Promise<void> {
-	const address = server.fresh();
-	const filler = await startReplica(address);
-	await filler.ask({ do: "accounts", count: cold });
-	let pairs = 0;
-	while (2 * pairs < events) {
-		await filler.ask({
-			do: "pairs",
-			clients: 512,
-			accounts: cold,
-			milliseconds: 2_000,
-		});
-		pairs = await filler.ask<number>({ do: "balance", accounts: cold });
-	}
-	await filler.close();
+/** The same log on both engines: how quickly states are folded anew from it, and a subscriber that lags is at its end. */
+async function measureReading(): Promise<void> {
 	const folder = mkdtempSync(join(tmpdir(), "dos-bench-"));
-	const store = await openStore(findHome({ DOS_STORE: address }, folder));
+	const [file, database] = await Promise.all([
+		openLedger(findHome({}, folder), { create: true }),
+		openStore(findHome({ DOS_STORE: server.fresh() }, folder)),
+	]);
 	try {
-		let best = 0;
-		let count = 0;
-		for (let round = 0; round < 3; round++) {
-			const began = performance.now();
-			count = 0;
-			let spent = 0;
-			for await (const batch of store.log.scan(0)) {
-				for (const { type, data } of batch) {
-					const read = JSON.parse(data) as { amount?: number };
-					if (type === "credits-settled") spent += read.amount ?? 0;
-				}
-				count += batch.length;
-			}
-			if (spent === 0) throw new Error("Nothing was read.");
-			best = Math.max(best, (count / (performance.now() - began)) * 1_000);
-		}
-		console.log(
-			`  rebuild from postgres, ${count} events       ${best.toFixed(0)} events/s`,
+		const accounts = 100;
+		await openAccounts(file, accounts);
+		let next = 0;
+		await Promise.all(
+			Array.from({ length: 1_000 }, async () => {
+				while (file.head.position() < events)
+					await pair(file, next++ % accounts);
+			}),
 		);
+		await assertBalanced(file, accounts);
+		const began = begin();
+		const { size } = await copyLog({
+			from: file.log,
+			to: database.log,
+			digest: file.digest,
+		});
+		say("sqlite to postgres, copied and verified", size, began);
+		for (const [name, log] of [
+			["sqlite", file.log],
+			["postgres", database.log],
+		] as const) {
+			for (let round = 0; round < 2; round++) {
+				let begins = begin();
+				const head = await openHead({
+					log,
+					deciders: ledgerDeciders,
+					clock: file.clock,
+					digest: file.digest,
+				});
+				say(`${name}, all states folded anew`, head.position(), begins);
+				await assertBalanced({ head }, accounts);
+				begins = begin();
+				const subscriber = await openProjector({ log, projection: spentByDay });
+				await subscriber.catchUp();
+				say(`${name}, a subscriber catches up`, subscriber.position(), begins);
+				const spent = [...subscriber.state().values()];
+				if (spent.reduce((sum, day) => sum + day, 0) !== next * 41_700)
+					throw new Error(`The subscriber does not know of ${next} pairs.`);
+			}
+		}
 	} finally {
-		await store.close();
+		await file.close();
+		await database.close();
 		rmSync(folder, { recursive: true, force: true });
 	}
+}
+
+interface Begun {
+	readonly time: number;
+	readonly cpu: NodeJS.CpuUsage;
+}
+
+function begin(): Begun {
+	return { time: performance.now(), cpu: process.cpuUsage() };
+}
+
+/** CPU is of this process, all its threads: it says what a busy machine hides. */
+function say(what: string, count: number, began: Begun): void {
+	const elapsed = (performance.now() - began.time) / 1_000;
+	const { user, system } = process.cpuUsage(began.cpu);
+	console.log(
+		`  ${what.padEnd(40)} ${count} events in ${elapsed.toFixed(1).padStart(5)} s  ${(count / elapsed).toFixed(0).padStart(7)} events/s  CPU ${((user + system) / count).toFixed(1)} µs`,
+	);
 }

@@ -13,12 +13,13 @@ import {
 	storedName,
 	textArray,
 } from "../postgres/arrays.ts";
-import {
-	type Answer,
-	type Connection,
-	type PostgresDatabase,
-	type Row,
-	transactionLimits,
+import type {
+	Answer,
+	Connection,
+	PostgresDatabase,
+	Row,
+	Statement,
+	Step,
 } from "../postgres/database.ts";
 import { isLost, isUnique, sqlState, translate } from "../postgres/faults.ts";
 import {
@@ -31,6 +32,8 @@ import {
 /** Positions read at once. */
 const span = 2_000;
 const hashSpan = 20_000;
+/** Pages under way: what is asked for when one arrives leaves only after that was used, so one would not do. */
+const pagesAhead = 2;
 /** Events of others that come along with the head; a writer that is further behind reads them by itself. */
 const tailLimit = 2_001;
 /** Rows in one insert. */
@@ -63,11 +66,13 @@ export function postgresEventLog(
 ): EventLog {
 	const { lockTimeout = 5_000, askFor = 60_000, notifyEvery = 20 } = options;
 	const { name } = database;
-	const sql = statementsOf(database.schema, lockTimeout);
+	const sql = statementsOf(database.schema);
 	/** Versions as of `known`. */
 	const versions = new Map<string, number>();
 	/** Keys that no event up to `known` has: what was looked for before is not looked for again. */
 	const unused = new Set<string>();
+	/** Those that were told how long to wait and to stand still. */
+	const limited = new WeakSet<Connection>();
 	/** Newest event that a write of ours saw committed. */
 	let known: Tip | undefined;
 	let notified = 0;
@@ -79,7 +84,7 @@ export function postgresEventLog(
 	}
 
 	async function query(
-		statement: { name: string; text: string },
+		statement: Statement,
 		values: readonly unknown[] = [],
 	): Promise<readonly Row[]> {
 		assertOpen();
@@ -103,6 +108,27 @@ export function postgresEventLog(
 		unused.clear();
 	}
 
+	/** Waits for the head, and then does these steps; gives their answers. The connection's limits are set before. */
+	async function underHead(
+		connection: Connection,
+		steps: readonly Step[],
+	): Promise<readonly Answer[]> {
+		const limits = (local: boolean) =>
+			step(sql.limits, [String(lockTimeout), String(local)]);
+		if (!database.pooler && !limited.has(connection)) {
+			// By itself, as what a transaction sets is gone when that rolls back.
+			await connection.send(limits(false));
+			limited.add(connection);
+		}
+		const first = [
+			step(sql.begin),
+			...(database.pooler ? [limits(true)] : []),
+			step(sql.lock),
+		];
+		const answers = await connection.send(...first, ...steps);
+		return answers.slice(first.length);
+	}
+
 	/** Takes the head and looks at all that the work is known to need, in one round trip. */
 	async function openHead(connection: Connection, ahead: Ahead) {
 		const keys = [...new Set(ahead.keys ?? [])].filter(
@@ -111,17 +137,13 @@ export function postgresEventLog(
 		const before = known;
 		// Trusted again when this write has ended well.
 		known = undefined;
-		const [, , news, found] = await connection.together(() => [
-			connection.send(sql.begin),
-			connection.send(sql.lock),
+		const [news, found] = await underHead(connection, [
 			before && before.position > 0
-				? connection.send(sql.from, [before.position, tailLimit])
-				: connection.send(sql.newest),
-			...(keys.length > 0
-				? [connection.send(sql.byKey, [namesArray(keys)])]
-				: []),
+				? step(sql.from, [before.position, tailLimit])
+				: step(sql.newest),
+			...(keys.length > 0 ? [step(sql.byKey, [namesArray(keys)])] : []),
 		]);
-		let rows = (news as Answer).rows;
+		const { rows } = news as Answer;
 		let tail: StoredEvent[] | undefined;
 		let tip: Tip;
 		if (before && before.position > 0) {
@@ -133,8 +155,8 @@ export function postgresEventLog(
 			} else {
 				// Far behind, or the log is another than the one we knew.
 				forget();
-				({ rows } = await connection.send(sql.newest));
-				tip = tipOf(rows[0]);
+				const [newest] = await connection.send(step(sql.newest));
+				tip = tipOf(newest?.rows[0]);
 			}
 		} else {
 			forget();
@@ -173,11 +195,12 @@ export function postgresEventLog(
 		}
 
 		async function ask(
-			statement: { name: string; text: string },
+			statement: Statement,
 			values: readonly unknown[],
 		): Promise<readonly Row[]> {
 			try {
-				return (await connection.send(statement, values)).rows;
+				const [answer] = await connection.send(step(statement, values));
+				return (answer as Answer).rows;
 			} catch (error) {
 				refused = translate(error, "log", name);
 				throw refused;
@@ -309,32 +332,23 @@ export function postgresEventLog(
 	): Promise<void> {
 		const now = performance.now();
 		const tell = now - notified >= notifyEvery;
-		const sent: Promise<Answer>[] = [];
-		const ended = connection.together(() => {
-			for (let from = 0; from < events.length; from += insertLimit)
-				sent.push(
-					connection.send(
-						sql.insert,
-						insertValues(events.slice(from, from + insertLimit)),
-					),
-				);
-			if (tell)
-				sent.push(connection.send(sql.notify, [database.notify.channel]));
-			sent.push(connection.send(sql.commit));
-			return sent;
-		});
+		const steps: Step[] = [];
+		for (let from = 0; from < events.length; from += insertLimit)
+			steps.push(
+				step(sql.insert, insertValues(events.slice(from, from + insertLimit))),
+			);
+		if (tell) steps.push(step(sql.notify, [database.notify.channel]));
+		steps.push(step(sql.commit));
+		let answers: readonly Answer[];
 		try {
-			await ended;
+			answers = await connection.send(...steps);
 		} catch (error) {
 			if (isUnique(error)) throw conflictOf(error);
-			// An error that the server sent for a statement before the commit: it has rolled back.
-			if (sqlState(error) !== undefined && !isLost(error)) {
-				const last = await sent.at(-1)?.catch((thrown: unknown) => thrown);
-				if ((last as Answer | undefined)?.command === "ROLLBACK") throw error;
-			}
+			// After an error that the server sent, it did nothing more of what came along: no commit.
+			if (sqlState(error) !== undefined && !isLost(error)) throw error;
 			throw new Uncertain(error);
 		}
-		if ((await sent.at(-1))?.command !== "COMMIT")
+		if (answers.at(-1)?.command !== "COMMIT")
 			throw new Fault(
 				"log/failed",
 				`The database ${name} rolled the write back. Nothing was written.`,
@@ -362,13 +376,11 @@ export function postgresEventLog(
 		for (;;) {
 			try {
 				return await database.exclusively(async (connection) => {
-					const [, , found] = await within(connection, lockTimeout * 2, () =>
-						connection.together(() => [
-							connection.send(sql.begin),
-							// Held by the lost transaction until it has ended one way or the other.
-							connection.send(sql.lock),
-							connection.send(sql.hashes, [event.position, event.position]),
-							connection.send(sql.rollback),
+					// It is held by the lost transaction until that has ended one way or the other.
+					const [found] = await within(connection, lockTimeout * 2, () =>
+						underHead(connection, [
+							step(sql.hashes, [event.position, event.position]),
+							step(sql.rollback),
 						]),
 					);
 					return found?.rows[0]?.[0] === event.hash;
@@ -425,13 +437,13 @@ export function postgresEventLog(
 
 	async function rollBack(connection: Connection): Promise<void> {
 		await within(connection, lockTimeout, () =>
-			connection.send(sql.rollback),
+			connection.send(step(sql.rollback)),
 		).catch(() => connection.cut());
 	}
 
-	/** Events after `position`, page by page; the next page is under way while one is used. */
+	/** Events after `position`, page by page; the next ones are under way while one is used. */
 	async function* pages<T>(
-		statement: { name: string; text: string },
+		statement: Statement,
 		position: number,
 		end: number,
 		size: number,
@@ -448,12 +460,16 @@ export function postgresEventLog(
 			page.catch(() => {});
 			return page;
 		};
+		const coming: Promise<readonly Row[]>[] = [];
 		let from = Math.max(0, position);
-		let next = from < end ? fetch(from) : undefined;
-		while (next) {
-			const rows = await next;
-			from += size;
-			next = from < end ? fetch(from) : undefined;
+		const ask = () => {
+			for (; coming.length < pagesAhead && from < end; from += size)
+				coming.push(fetch(from));
+		};
+		ask();
+		for (let page = coming.shift(); page; page = coming.shift()) {
+			const rows = await page;
+			ask();
 			yield read(rows);
 			assertOpen();
 		}
@@ -579,7 +595,7 @@ const scannedOf = (rows: readonly Row[]) => rows.map(toScanned);
 const columns =
 	"position, time, stream, version, type, actor, cause, correlation, key, input, hash, data";
 
-function statementsOf(schema: string, lockTimeout: number) {
+function statementsOf(schema: string) {
 	const event = `${schema}.event`;
 	const whole = `${columns}, (select before.hash from ${event} as before where before.position = event.position - 1)`;
 	const named = <Names extends string>(texts: Record<Names, string>) =>
@@ -589,29 +605,33 @@ function statementsOf(schema: string, lockTimeout: number) {
 				{ name: `log_${name}`, text },
 			]),
 		) as Record<Names, { readonly name: string; readonly text: string }>;
-	return {
-		...named({
-			lock: `select one from ${schema}.head for update`,
-			newest: `select position, hash, time from ${event} order by position desc limit 1`,
-			from: `select ${columns} from ${event} where position >= $1::bigint order by position limit $2::bigint`,
-			range: `select ${columns} from ${event} where position > $1::bigint and position <= $2::bigint order by position`,
-			scan: `select position, time, stream, type, data from ${event} where position > $1::bigint and position <= $2::bigint order by position`,
-			scanTypes: `select position, time, stream, type, data from ${event} where position > $1::bigint and position <= $2::bigint and type = any($3::text[]) order by position`,
-			versions: `select (select version from ${event} where event.stream = asked.stream order by version desc limit 1) from unnest($1::text[]) with ordinality as asked(stream, place) order by place`,
-			byKey: `select ${whole} from ${event} where key = any($1::text[])`,
-			stream: `select ${whole} from ${event} where stream = $1::text and version > $2::bigint order by version limit $3::bigint`,
-			streamBackwards: `select ${whole} from ${event} where stream = $1::text and version < $2::bigint order by version desc limit $3::bigint`,
-			nothing: `select ${whole} from ${event} limit 0`,
-			at: `select ${whole} from ${event} where position = $1::bigint`,
-			hashes: `select hash from ${event} where position >= $1::bigint and position <= $2::bigint order by position`,
-			hashesAfter: `select hash from ${event} where position > $1::bigint and position <= $2::bigint order by position`,
-			insert: `insert into ${event} (${columns}) select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])`,
-			notify: "select pg_notify($1, '')",
-			commit: "commit",
-			rollback: "rollback",
-		}),
-		begin: { text: `begin; ${transactionLimits(lockTimeout)}` },
-	};
+	return named({
+		begin: "begin",
+		limits:
+			"select set_config('lock_timeout', $1, $2::boolean), set_config('idle_in_transaction_session_timeout', $1, $2::boolean), set_config('synchronous_commit', 'on', $2::boolean)",
+		lock: `select one from ${schema}.head for update`,
+		newest: `select position, hash, time from ${event} order by position desc limit 1`,
+		from: `select ${columns} from ${event} where position >= $1::bigint order by position limit $2::bigint`,
+		range: `select ${columns} from ${event} where position > $1::bigint and position <= $2::bigint order by position`,
+		scan: `select position, time, stream, type, data from ${event} where position > $1::bigint and position <= $2::bigint order by position`,
+		scanTypes: `select position, time, stream, type, data from ${event} where position > $1::bigint and position <= $2::bigint and type = any($3::text[]) order by position`,
+		versions: `select (select version from ${event} where event.stream = asked.stream order by version desc limit 1) from unnest($1::text[]) with ordinality as asked(stream, place) order by place`,
+		byKey: `select ${whole} from ${event} where key = any($1::text[])`,
+		stream: `select ${whole} from ${event} where stream = $1::text and version > $2::bigint order by version limit $3::bigint`,
+		streamBackwards: `select ${whole} from ${event} where stream = $1::text and version < $2::bigint order by version desc limit $3::bigint`,
+		nothing: `select ${whole} from ${event} limit 0`,
+		at: `select ${whole} from ${event} where position = $1::bigint`,
+		hashes: `select hash from ${event} where position >= $1::bigint and position <= $2::bigint order by position`,
+		hashesAfter: `select hash from ${event} where position > $1::bigint and position <= $2::bigint order by position`,
+		insert: `insert into ${event} (${columns}) select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])`,
+		notify: "select pg_notify($1, '')",
+		commit: "commit",
+		rollback: "rollback",
+	});
+}
+
+function step(statement: Statement, values: readonly unknown[] = []): Step {
+	return { statement, values };
 }
 
 function insertValues(events: readonly StoredEvent[]): readonly Buffer[] {

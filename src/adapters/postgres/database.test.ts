@@ -203,6 +203,73 @@ describe("migrations", () => {
 	});
 });
 
+describe.each(["", "&pooler=true"])("one round trip%s", (way) => {
+	const one = { statement: { name: "test_one", text: "select $1::text" } };
+	const bad = { statement: { name: "test_bad", text: "select 1/$1::int" } };
+	const plain = (text: string) => ({ statement: { text } });
+
+	it("answers each statement in order, sent together or one after the other", async () => {
+		const database = await open(`${server.fresh()}${way}`);
+		const answers = await database.exclusively((connection) =>
+			Promise.all([
+				connection.send(
+					plain("begin"),
+					{ ...one, values: ["a"] },
+					{ ...one, values: [null] },
+					plain("commit"),
+				),
+				connection.send({ ...one, values: [7] }),
+			]),
+		);
+		expect(answers).toEqual([
+			[
+				{ command: "BEGIN", count: 0, rows: [] },
+				{ command: "SELECT", count: 1, rows: [["a"]] },
+				{ command: "SELECT", count: 1, rows: [[null]] },
+				{ command: "COMMIT", count: 0, rows: [] },
+			],
+			[{ command: "SELECT", count: 1, rows: [["7"]] }],
+		]);
+	});
+
+	it("stops at the first that fails, and all of it can be sent again", async () => {
+		const database = await open(`${server.fresh()}${way}`);
+		const { schema } = database;
+		await database.query({ text: `create table ${schema}.t (a text)` });
+		const insert = {
+			statement: {
+				name: "test_in",
+				text: `insert into ${schema}.t values ($1)`,
+			},
+			values: ["x"],
+		};
+		const whole = (divisor: number) => [
+			plain("begin"),
+			insert,
+			{ ...bad, values: [divisor] },
+			plain("commit"),
+		];
+		await database.exclusively(async (connection) => {
+			for (let tries = 0; tries < 2; tries++) {
+				await expect(connection.send(...whole(0))).rejects.toMatchObject({
+					code: "22012",
+				});
+				expect(await connection.send(plain("rollback"))).toMatchObject([
+					{ command: "ROLLBACK" },
+				]);
+			}
+			expect((await connection.send(...whole(1)))[1]).toMatchObject({
+				command: "INSERT",
+				count: 1,
+			});
+		});
+		const { rows } = await database.query({
+			text: `select a from ${schema}.t`,
+		});
+		expect(rows).toEqual([["x"]]);
+	});
+});
+
 it.skipIf(process.env.DOS_TEST_POSTGRES)(
 	"serves a role with the rights that the guide lists, and with no other",
 	async () => {

@@ -1,33 +1,28 @@
 import { hash } from "node:crypto";
-import type { Client, ClientConfig, Pool, QueryArrayConfig } from "pg";
+import type { Client, ClientConfig, Pool } from "pg";
 import { Fault } from "../../kernel/outcome.ts";
 import { takeTurns } from "../turns.ts";
 import { type PostgresAddress, readAddress } from "./address.ts";
 import { isLost, translate } from "./faults.ts";
 import { type Migration, migrations as shipped } from "./migrations.ts";
+import {
+	type Answer,
+	type RoundTrip,
+	roundTripsOf,
+	type Statement,
+	type Step,
+	type Wire,
+} from "./round-trip.ts";
 
-/** A row as the server sent it: each column as text. */
-export type Row = readonly (string | null)[];
+export type { Answer, Row, Statement, Step } from "./round-trip.ts";
 
-export interface Answer {
-	readonly rows: readonly Row[];
-	/** What was done: `INSERT`, `COMMIT`, `ROLLBACK`. */
-	readonly command: string;
-	/** Rows it touched. */
-	readonly count: number;
-}
-
-/** One statement. With a name the server parses it once for each connection. */
-export interface Statement {
-	readonly name?: string;
-	readonly text: string;
-}
-
-/** One connection, for whoever was given it. What is sent is sent at once, without waiting for what went before. */
+/** One connection, for whoever was given it. */
 export interface Connection {
-	send(statement: Statement, values?: readonly unknown[]): Promise<Answer>;
-	/** What `work` sends leaves in one piece. Waits for all of it; the first failure is thrown. */
-	together(work: () => readonly Promise<Answer>[]): Promise<readonly Answer[]>;
+	/**
+	 * Sends statements in one piece, and waits for all answers: one round trip. The server stops at the first that
+	 * fails, which is thrown.
+	 */
+	send(...steps: readonly Step[]): Promise<readonly Answer[]>;
 	/** Ends the connection at once: what was sent last may have happened or not. */
 	cut(): void;
 }
@@ -74,9 +69,6 @@ export interface PostgresOptions {
 	/** Hears of a connection for listening that broke; it is made anew by itself. */
 	readonly onFault?: (fault: unknown) => void;
 }
-
-export const transactionLimits = (milliseconds: number): string =>
-	`set local lock_timeout = ${milliseconds}; set local idle_in_transaction_session_timeout = ${milliseconds}; set local synchronous_commit = on`;
 
 /**
  * Opens a database and brings its schema up to date, which needs a role that may create tables only when
@@ -136,19 +128,8 @@ export async function openPostgres(
 		}
 	}
 
-	function query(
-		{ name, text }: Statement,
-		values: readonly unknown[] = [],
-	): QueryArrayConfig<unknown[]> {
-		return {
-			// A pooler may hand the next transaction to a server that never saw the name.
-			...(name !== undefined && !facts.pooler && { name }),
-			text,
-			values: values as unknown[],
-			rowMode: "array",
-			types: asText,
-		};
-	}
+	const roundTrips = roundTripsOf(driver);
+	const toSend = (steps: readonly Step[]) => roundTrips(steps, !facts.pooler);
 
 	const pool: Pool = new driver.Pool({
 		...config,
@@ -158,6 +139,11 @@ export async function openPostgres(
 	});
 	// One that breaks while nobody uses it is replaced when it is needed.
 	pool.on("error", () => {});
+	// The pool passes on what it is given; its types know of the driver's own queries only.
+	const inPool = (...steps: readonly Step[]) =>
+		(
+			pool.query as unknown as (trip: RoundTrip) => Promise<readonly Answer[]>
+		).call(pool, toSend(steps));
 
 	const turn = takeTurns();
 	let writer: Writer | undefined;
@@ -178,26 +164,16 @@ export async function openPostgres(
 			usable = false;
 		});
 		await client.connect();
-		const { stream } = (client as unknown as Inner).connection;
-		const send: Connection["send"] = async (statement, values) =>
-			answerOf(await client.query(query(statement, values)));
+		const { stream } = (client as unknown as { connection: Wire }).connection;
 		return {
 			usable: () => usable,
-			send,
-			async together(work) {
-				stream.cork();
-				let sent: readonly Promise<Answer>[];
-				try {
-					sent = work();
-				} finally {
-					stream.uncork();
-				}
-				const ends = await Promise.allSettled(sent);
-				return ends.map((end) => {
-					if (end.status === "rejected") throw end.reason;
-					return end.value;
-				});
-			},
+			send: (...steps) =>
+				new Promise((resolve, reject) => {
+					const trip = toSend(steps);
+					trip.callback = (error, answers) =>
+						error ? reject(error) : resolve(answers as readonly Answer[]);
+					client.query(trip);
+				}),
 			cut() {
 				usable = false;
 				stream.destroy(new Error("Connection terminated by us"));
@@ -260,11 +236,12 @@ export async function openPostgres(
 		schema,
 		...facts,
 		notify: { channel },
-		async query(statement, values, { once = false } = {}) {
+		async query(statement, values = [], { once = false } = {}) {
 			assertOpen();
 			for (let tries = 0; ; tries++) {
 				try {
-					return answerOf(await pool.query(query(statement, values)));
+					const [answer] = await inPool({ statement, values });
+					return answer as Answer;
 				} catch (error) {
 					// Named statements that another version of the program had prepared in between are prepared anew.
 					if (once || tries >= 2 || !isLost(error)) throw error;
@@ -301,36 +278,6 @@ export async function openPostgres(
 			});
 			return closed;
 		},
-	};
-}
-
-/** The driver's own connection beneath a client. */
-interface Inner {
-	readonly connection: {
-		readonly stream: {
-			cork(): void;
-			uncork(): void;
-			destroy(error: Error): void;
-		};
-	};
-}
-
-/** No column is parsed by the driver: we know what ours are. */
-const asText = { getTypeParser: () => (text: string) => text };
-
-function answerOf(result: {
-	rows: unknown[];
-	command: string;
-	rowCount: number | null;
-}): Answer {
-	// Several statements in one text give several results: the last one counts.
-	const last = Array.isArray(result)
-		? (result.at(-1) as typeof result)
-		: result;
-	return {
-		rows: last.rows as Row[],
-		command: last.command,
-		count: last.rowCount ?? 0,
 	};
 }
 

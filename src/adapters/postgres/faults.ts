@@ -40,6 +40,12 @@ export function translate(
 	const fault = (what: string, message: string, retryable = false) =>
 		new Fault(`${area}/${what}`, message, { cause: error, retryable });
 	if (state === undefined) {
+		if (isDistrust(error))
+			return fault(
+				"unavailable",
+				`No safe connection to the database ${name} can be made (${reasonOf(error)}). Nothing was done; name the authority behind its certificate with sslrootcert, and the host as the certificate does.`,
+				true,
+			);
 		return isLost(error)
 			? fault(
 					"unavailable",
@@ -107,6 +113,19 @@ export function translate(
 	return fault(
 		"failed",
 		`The database ${name} could not be used (${said}). Nothing was written.`,
+	);
+}
+
+/** Whether a connection was not made because it could not be made safely: the certificate, or no TLS at all. */
+function isDistrust(error: unknown): error is Error {
+	if (!(error instanceof Error)) return false;
+	const { code } = error as { code?: unknown };
+	return (
+		(typeof code === "string" &&
+			/^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/.test(
+				code,
+			)) ||
+		/^The server does not support SSL/.test(error.message)
 	);
 }
 

@@ -65,6 +65,7 @@ export function describeBakeoff(program: Command, run: Run): void {
 	bakeoff
 		.command("list")
 		.description("every run, newest first")
+		.addHelpText("after", examples("dos bakeoff list"))
 		.action(
 			run(async (session) =>
 				(await import("./commands/bakeoff.ts")).list(session),
