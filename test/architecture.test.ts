@@ -137,8 +137,23 @@ describe("each rule can fail", () => {
 		['import "./missing.ts";'],
 		['import "#kernel/money.ts";'],
 		['import "/kernel/money.ts";'],
+		['import rows from "./rows.json" with { type: "json" };'],
 	])("specifier: %s", (text) => {
 		expectBreach("specifier", "src/contexts/credits/a.ts", text);
+	});
+
+	it("specifier: an adapter may have data beside it, and nowhere else", () => {
+		const file = "src/adapters/catalogue/a.ts";
+		expect(
+			rules({
+				[file]: 'import rows from "./rows.json" with { type: "json" };',
+			}),
+		).toEqual([]);
+		expectBreach(
+			"specifier",
+			file,
+			'import rows from "../rows.json" with { type: "json" };',
+		);
 	});
 
 	it("cycle: two files, and three, types included", () => {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -156,6 +156,121 @@ describe("what belongs together", () => {
 		const { periodSeconds, failureThreshold } = container.readinessProbe;
 		expect(Number(pause)).toBeGreaterThan(periodSeconds * failureThreshold);
 		expect(grace).toBe(60 * minutes(replicas[0].stop_grace_period));
+	});
+});
+
+describe("names", () => {
+	const names = [
+		"Dockerfile",
+		"compose.yaml",
+		"config.yaml",
+		"dos.service",
+		"haproxy.cfg",
+		"kubernetes.yaml",
+	];
+	const texts = names.map((name): [string, string] => [name, read(name)]);
+	const ours = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+	it("of files are those of files that are there, or that a command beside them makes", () => {
+		const services = Object.values<Tree>(compose.services);
+		for (const { build } of services.filter((one) => one.build)) {
+			const context = join(root, "examples/deploy", build.context);
+			expect(existsSync(join(context, build.dockerfile))).toBe(true);
+		}
+		const mounted = services
+			.flatMap(({ volumes = [] }: Tree) => volumes as string[])
+			.map((one) => one.split(":")[0] as string);
+		for (const source of mounted)
+			if (source === "./audit.key")
+				expect(read("compose.yaml")).toContain("-out audit.key");
+			else if (source.startsWith("./"))
+				expect(readdirSync(join(root, "examples/deploy"))).toContain(
+					source.slice(2),
+				);
+			else expect(compose.volumes).toHaveProperty(source);
+		for (const { name, subPath } of container.volumeMounts)
+			if (subPath) {
+				const volume = deployment.volumes.find(
+					(one: Tree) => one.name === name,
+				);
+				if (volume.configMap)
+					expect(kind("ConfigMap").data).toHaveProperty([subPath]);
+				else {
+					expect(volume.secret.items[0].path).toBe(subPath);
+					expect(kind("Secret").stringData).toHaveProperty([
+						volume.secret.items[0].key,
+					]);
+				}
+			}
+		expect(read("dos.service")).toContain(
+			`/dev/null ${unit.Service?.EnvironmentFile?.replace(/^-/, "")}`,
+		);
+	});
+
+	it("of the image are those of the package", () => {
+		const image = read("Dockerfile");
+		expect(ours.bin).toHaveProperty(
+			JSON.parse(/^ENTRYPOINT (.*)$/m.exec(image)?.[1] ?? "[]"),
+		);
+		expect(image).toMatch(new RegExp(`^EXPOSE ${settings.listen.port}$`, "m"));
+		const runtime = Number(/>=(\d+)/.exec(ours.engines.node)?.[1]);
+		for (const [, version] of image.matchAll(/^FROM node:(\d+)/gm))
+			expect(Number(version)).toBeGreaterThanOrEqual(runtime);
+		// What `npm pack` runs and packs is not kept out of the build.
+		expect(ours.scripts).toHaveProperty("prepack");
+		const out = read("Dockerfile.dockerignore").split("\n");
+		for (const path of ["src", ...ours.files])
+			expect(out).not.toContain(path === "dist" ? "**/dist" : path);
+		for (const one of [container, job])
+			expect(one.image).toBe(`${ours.name}:${ours.version}`);
+		const inCompose = [...replicas, compose.services.setup];
+		for (const one of inCompose) expect(one.image).toBe(ours.name);
+	});
+
+	it("of settings in a comment are those that can be set", () => {
+		const named = texts.flatMap(([, text]) =>
+			[
+				...text.matchAll(
+					/\b(listen|limits|timeouts|replica|holds|retries)\.(\w+)/g,
+				),
+			].map(([, section, key]) => [section, key] as [keyof Config, string]),
+		);
+		expect(named.length).toBeGreaterThan(1);
+		for (const [section, key] of named)
+			expect(settings[section]).toHaveProperty(key);
+	});
+
+	it("of paths, services and jobs are asked for as they are called", () => {
+		const paths = texts.flatMap(([, text]) =>
+			[...text.matchAll(/(?<![\w/.-])\/(\w+z)\b/g)].map(([, path]) => path),
+		);
+		expect(new Set(paths)).toEqual(new Set(["healthz", "readyz"]));
+		const [, service] =
+			/docker compose logs (\S+)/.exec(read("compose.yaml")) ?? [];
+		expect(compose.services).toHaveProperty(service as string);
+		const [, name] =
+			/kubectl logs job\/(\S+)/.exec(read("kubernetes.yaml")) ?? [];
+		expect(kind("Job").metadata.name).toBe(name);
+		const [, started] =
+			/systemctl enable --now (\S+)/.exec(read("dos.service")) ?? [];
+		expect(existsSync(join(root, `examples/deploy/${started}.service`))).toBe(
+			true,
+		);
+		for (const one of [...replicas, compose.services.balancer]) {
+			const needs = one.depends_on;
+			for (const other of Array.isArray(needs) ? needs : Object.keys(needs))
+				expect(compose.services).toHaveProperty(other);
+		}
+	});
+
+	it("of numbers agree: the balancer lets in what a replica takes, on a database that is new enough", () => {
+		const { connections } = settings.limits;
+		for (const [, most] of balancer.matchAll(/maxconn (\d+)/g))
+			expect(Number(most)).toBeLessThanOrEqual(connections);
+		const [, version] =
+			/^postgres:(\d+)$/.exec(compose.services.database.image) ?? [];
+		expect(Number(version)).toBeGreaterThanOrEqual(15);
+		expect(Number(unit.Service?.LimitNOFILE)).toBeGreaterThan(2 * connections);
 	});
 });
 

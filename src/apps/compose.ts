@@ -12,7 +12,9 @@ import {
 } from "../adapters/vendors/loopback.ts";
 import { type FoundVendor, findVendors } from "../adapters/vendors/registry.ts";
 import { spoken } from "../adapters/wire/all.ts";
+import { openConversations } from "../adapters/wire/conversations.ts";
 import { openCrossings } from "../adapters/wire/crossing.ts";
+import { openReadings } from "../adapters/wire/reading.ts";
 import {
 	ceilingPriceBook,
 	freePriceBook,
@@ -119,10 +121,17 @@ export async function openStudio(options: {
 		client,
 		answers: ledger.store.answers(),
 		crossings,
+		readings: openReadings(spoken),
 		substrates,
 		desk,
 		holds: config.holds,
 		attempts: config.retries,
+		...(config.shadow.length > 0 && {
+			shadow: {
+				rules: config.shadow,
+				conversations: openConversations(spoken),
+			},
+		}),
 		cachePrice: config.cache.price,
 		canonicalJson,
 		crowd: {

@@ -38,6 +38,30 @@ function problemsOf(text: string): readonly ConfigProblem[] {
 	throw new Error("The text was accepted.");
 }
 
+describe("shadows", () => {
+	it.each([
+		["5%", 0.05],
+		["0.5%", 0.005],
+		["100%", 1],
+		[0.25, 0.25],
+		[0, 0],
+	])("have a share of %s", (share, read_) => {
+		const { shadow } = read(
+			`shadow: [{ to: a/b, share: ${share}, account: lab }]`,
+		).config;
+		expect(shadow).toEqual([{ to: "a/b", share: read_, account: "lab" }]);
+	});
+
+	it.each(["101%", "-1", "1.1", "five", "5", "'%'", ".nan"])(
+		"have no share of %s",
+		(share) => {
+			expect(() =>
+				read(`shadow: [{ to: a/b, share: ${share}, account: lab }]`),
+			).toThrow(/shadow\.0\.share must be a part of the calls/);
+		},
+	);
+});
+
 describe("an empty configuration", () => {
 	it("has every default", () => {
 		expect(read("").config).toEqual({
@@ -65,6 +89,7 @@ describe("an empty configuration", () => {
 			holds: { wait: 5_000, outputCeiling: undefined },
 			retries: { attempts: 2, fallbacks: 3 },
 			cache: { price: 0 },
+			shadow: [],
 			vendors: {},
 			models: {},
 			prices: [],

@@ -31,6 +31,8 @@ export interface Config {
 	readonly holds: HoldsConfig;
 	readonly retries: RetriesConfig;
 	readonly cache: CacheConfig;
+	/** Calls that are sent a second time, to a candidate, and scored. Default none. */
+	readonly shadow: readonly ShadowConfig[];
 	/** By vendor id: settings of known vendors, and vendors of the owner's own. */
 	readonly vendors: Readonly<Record<string, VendorConfig>>;
 	/** Names of the owner's own for models: `fast: openai/gpt-4o-mini`. */
@@ -105,6 +107,20 @@ export interface RetriesConfig {
 export interface CacheConfig {
 	/** What an answer out of the cache costs, in hundredths of what it cost first. Default 0. */
 	readonly price: number;
+}
+
+export interface ShadowConfig {
+	/** The candidate: `vendor/model`, a model or an alias. */
+	readonly to: string;
+	/** Of the calls that it is about, from 0 to 1; in the file also in percent: `5%`. */
+	readonly share: number;
+	/** Absent: of any. */
+	readonly callTypes?: readonly string[];
+	readonly difficulties?: readonly (typeof difficulties)[number][];
+	/** Who pays it: what that account has, and its caps, are the budget. */
+	readonly account: string;
+	/** A model that compares the two answers. Absent: only rules do. */
+	readonly judge?: string;
 }
 
 export interface VendorConfig {
@@ -583,17 +599,33 @@ const vendor = v.pipe(
 	),
 );
 
-const schema = section({
-	account: v.optional(
-		v.pipe(
-			v.string("must be text"),
-			v.regex(
-				/^[a-z0-9_-]{1,64}$/,
-				"must be 1 to 64 characters of a-z, 0-9, - and _",
-			),
-		),
-		"main",
+const account = v.pipe(
+	v.string("must be text"),
+	v.regex(
+		/^[a-z0-9_-]{1,64}$/,
+		"must be 1 to 64 characters of a-z, 0-9, - and _",
 	),
+);
+const model = v.pipe(
+	v.string("must be the name of a model"),
+	v.regex(/^[^\s\p{Cc}]{1,200}$/u, "must be the name of a model"),
+);
+const difficulties = ["easy", "medium", "hard"] as const;
+const noPortion = 'must be a part of the calls, such as "5%" or 0.05';
+const portion = v.pipe(
+	v.union([v.number(), v.string()], noPortion),
+	v.transform((value) =>
+		typeof value === "number"
+			? value
+			: /^\d{1,3}(\.\d{1,3})?%$/.test(value)
+				? Number(value.slice(0, -1)) / 100
+				: Number.NaN,
+	),
+	v.check((value) => value >= 0 && value <= 1, noPortion),
+);
+
+const schema = section({
+	account: v.optional(account, "main"),
 	store: v.exactOptional(
 		v.pipe(
 			text,
@@ -678,6 +710,31 @@ const schema = section({
 		{},
 	),
 	cache: v.optional(section({ price: v.optional(count(0, 100), 0) }), {}),
+	shadow: v.optional(
+		v.array(
+			section({
+				to: model,
+				share: portion,
+				callTypes: words,
+				difficulties: v.exactOptional(
+					v.pipe(
+						v.array(
+							v.picklist(
+								difficulties,
+								`must be one of ${difficulties.join(", ")}`,
+							),
+							"must be a list",
+						),
+						v.minLength(1, "must name one"),
+					),
+				),
+				account,
+				judge: v.exactOptional(model),
+			}),
+			"must be a list",
+		),
+		[],
+	),
 	vendors: v.optional(
 		v.record(
 			v.pipe(

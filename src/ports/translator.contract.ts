@@ -5,6 +5,7 @@ import type {
 	CanonicalAnswer,
 	CanonicalRequest,
 	Finish,
+	Tool,
 } from "./canonical.ts";
 import type { Json, Translator, Warning } from "./translator.ts";
 import type { Quirks } from "./vendor.ts";
@@ -228,6 +229,32 @@ export function translatorContract(
 								request,
 							);
 							expect(warnings).toEqual([]);
+						}),
+						{ numRuns: runs },
+					);
+				},
+			);
+
+			itOfClients(
+				"reads the tools and the form of the output alone as with all the rest",
+				() => {
+					fc.assert(
+						fc.property(expressible.requests, (request) => {
+							const { body } = accepted(
+								translator.writeRequest(
+									request,
+									{ ...change, model: request.model },
+									quiet,
+								),
+							);
+							const wired = accepted(
+								readWire(body, request.stream, request.model),
+							);
+							const form = translator.readForm?.(wired);
+							expect(form?.ok && form.value.output).toEqual(request.output);
+							expect(form?.ok && (form.value.tools ?? []).map(kindOf)).toEqual(
+								(request.tools ?? []).map(kindOf),
+							);
 						}),
 						{ numRuns: runs },
 					);
@@ -695,6 +722,11 @@ function unread(operation: string, stream: boolean): WireRequest {
 const codes = /^(request\/invalid|translate\/unsupported)$/;
 
 function quiet(): void {}
+
+/** What of a tool its calls can be held against. */
+function kindOf(tool: Tool): unknown {
+	return tool.type === "function" ? [tool.name, tool.schema] : tool.type;
+}
 
 function collect(): { warnings: Warning[]; warn: (each: Warning) => void } {
 	const warnings: Warning[] = [];

@@ -56,6 +56,12 @@ export interface Translator {
 	 */
 	readRequest(request: WireRequest, warn: Warn): Outcome<CanonicalRequest>;
 
+	/**
+	 * What of a request its answer can be held against, read without the conversation, and so at little cost: tools are
+	 * named as calls in its answers name them. Absent: no client speaks the protocol.
+	 */
+	readForm?(request: WireRequest): Outcome<AskedForm>;
+
 	/** A request to a vendor, as `change` says: its model, output limit and quirks. */
 	writeRequest(
 		request: CanonicalRequest,
@@ -94,6 +100,8 @@ export interface Translator {
 	/** Absent: the protocol has no embeddings. */
 	readonly embeddings?: EmbeddingsTranslator;
 }
+
+export type AskedForm = Pick<CanonicalRequest, "tools" | "output">;
 
 export interface EmbeddingsTranslator {
 	readRequest(request: WireRequest, warn: Warn): Outcome<CanonicalEmbedRequest>;

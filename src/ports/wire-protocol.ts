@@ -86,8 +86,11 @@ export interface WireState {
 	expand(request: WireRequest, chain: readonly Turn[]): Outcome<Uint8Array>;
 	/** Watches the answer to a request (as the client sent it), as it goes to the client. */
 	watch(request: WireRequest, contentType: string): TurnWatch;
-	/** The answer itself, as it was given. */
-	show(turn: Turn): Uint8Array;
+	/** The answer itself, as it was given, or as the events that tell it where the query asks for those. */
+	show(
+		turn: Turn,
+		query: string,
+	): Outcome<{ readonly contentType: string; readonly body: Uint8Array }>;
 	/** The input that it answered, a page of it as the query asks; the chain ends with the turn. */
 	showInput(chain: readonly Turn[], query: string): Outcome<Uint8Array>;
 	/** What says that it was deleted. */

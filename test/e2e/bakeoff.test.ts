@@ -2,11 +2,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runCli } from "../../src/apps/cli/program.ts";
 import { findHome } from "../../src/apps/home.ts";
 import { withLedger } from "../../src/apps/ledger.ts";
-import { findRun } from "../../src/contexts/learning/index.ts";
+import { findRun, readCalls } from "../../src/contexts/learning/index.ts";
 import { readBooks } from "../support/books.ts";
 import { mockVendor } from "../support/studio.ts";
 import {
@@ -404,5 +404,110 @@ it("outcomes are recorded of one's own calls, and stand in the live report", asy
 			passed: 2,
 			quality: { mean: 0.875 },
 		},
+	]);
+});
+
+it("a broken tool call, an answer beside its schema and a question asked again are seen in the live report", async () => {
+	const { url } = await dos.serve();
+	const { secret } = await json("key", "create", "--name", "app");
+	const parameters = {
+		type: "object",
+		properties: { city: { type: "string" } },
+		required: ["city"],
+	};
+	const broken = '{"city":';
+	const function_ = { name: "find", arguments: broken };
+	upstream.answer = ({ body }, response) => {
+		const asked = JSON.parse(body) as { stream?: boolean; tools?: unknown };
+		const called = asked.tools !== undefined;
+		if (!asked.stream)
+			return sendJson(
+				response,
+				200,
+				chatAnswer('{"town":"Paris"}', { prompt: 10, completion: 5 }),
+			);
+		response.writeHead(200, { "content-type": "text/event-stream" });
+		const frames = [
+			{ index: 0, delta: { role: "assistant", content: called ? null : "Hi" } },
+			...(called
+				? [
+						{
+							index: 0,
+							delta: {
+								tool_calls: [
+									{ index: 0, id: "c", type: "function", function: function_ },
+								],
+							},
+						},
+					]
+				: []),
+			{ index: 0, delta: {}, finish_reason: called ? "tool_calls" : "stop" },
+		].map((choice) => JSON.stringify({ id: "x", choices: [choice] }));
+		const usage =
+			'{"id":"x","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}';
+		response.end(
+			[...frames, usage, "[DONE]"].map((data) => `data: ${data}\n\n`).join(""),
+		);
+	};
+	const call = async (path: string, body: object) => {
+		const response = await fetch(`${url}${path}`, {
+			method: "POST",
+			headers: {
+				authorization: `Bearer ${secret}`,
+				"content-type": "application/json",
+			},
+			body: JSON.stringify({ model: "mock/right", ...body }),
+		});
+		expect([response.status, await response.text()]).toEqual([
+			200,
+			expect.any(String),
+		]);
+		return response.headers.get("x-dos-call-id") as string;
+	};
+	const messages = [{ role: "user", content: "Which city?" }];
+	const inSchema = {
+		messages,
+		response_format: {
+			type: "json_schema",
+			json_schema: { name: "city", schema: parameters },
+		},
+	};
+	const first = await call("/v1/chat/completions", inSchema);
+	const second = await call("/v1/chat/completions", inSchema);
+	// Through another protocol, and as a stream.
+	const third = await call("/v1/messages", {
+		max_tokens: 100,
+		stream: true,
+		messages,
+		tools: [{ name: "find", input_schema: parameters }],
+	});
+	const fine = await call("/v1/chat/completions", { stream: true, messages });
+
+	const live = async () => {
+		const { rows } = await json("bakeoff", "report", "--live");
+		return rows.map((row: Record<string, unknown>) => [
+			row.callType,
+			row.samples,
+			row.suspect,
+		]);
+	};
+	await vi.waitFor(
+		async () =>
+			expect(await live()).toEqual([
+				["chat", 2, 1],
+				["extract", 2, 2],
+			]),
+		{ timeout: 10_000, interval: 100 },
+	);
+	const seen: unknown[] = [];
+	await withLedger(findHome({}, dos.home), async ({ log }) => {
+		for await (const { call, signals } of readCalls(log))
+			seen.push([call, signals]);
+	});
+	expect(seen).toEqual([
+		[first, { schema: false, repeatedBy: second }],
+		[second, { schema: false }],
+		[third, { tools: false }],
+		[fine, {}],
 	]);
 });

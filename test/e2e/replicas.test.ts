@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import {
 	type PostgresServer,
@@ -107,6 +108,28 @@ it("ends a revoked key on every replica within a second", async () => {
 	await dos.json("key", "revoke", "lost");
 	await pause(1_000);
 	for (const replica of replicas) expect(await ask(replica)).toBe(401);
+}, 30_000);
+
+it("keeps to a policy on every replica within a second", async () => {
+	const settings = join(dos.home, "config.yaml");
+	const before = readFileSync(settings, "utf8");
+	const policy = (killed: string) =>
+		writeFileSync(
+			settings,
+			`${before}\nrouting: { table: { killed: [${killed}] } }\n`,
+		);
+	const statuses = () =>
+		Promise.all(replicas.map(async (each) => (await call(each)).status));
+	policy("{ vendor: [loopback] }");
+	expect((await dos.json("route", "apply")).applied).toBe(true);
+	await pause(1_000);
+	expect(await statuses()).toEqual([403, 403]);
+	policy("");
+	await dos.json("route", "apply");
+	await pause(1_000);
+	expect(await statuses()).toEqual([200, 200]);
+	expect(await dos.json("audit", "replay")).toMatchObject({ departures: [] });
+	writeFileSync(settings, before);
 }, 30_000);
 
 it("is not ready while the database is away, lives on, and is ready again by itself", async () => {

@@ -3,6 +3,7 @@ import { GoogleGenAI } from "@google/genai";
 import OpenAI, { NotFoundError } from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startStudio, type TestStudio } from "../support/studio.ts";
+import { startUpstream } from "../support/upstream.ts";
 
 /** What a client meets beside calls of models, over the loopback substrate: stored responses, lists of models, counts of tokens. */
 const model = "loopback/loopback";
@@ -62,6 +63,46 @@ describe("stored responses", () => {
 			const again = await openai.responses.retrieve(id);
 			expect([again.id, again.output_text]).toEqual([id, output_text]);
 		}
+	});
+
+	it("are told again as events, from the first or from where the client was", async () => {
+		const { id, output_text } = await openai.responses.create({
+			model,
+			input: "Hello",
+		});
+		const types: string[] = [];
+		let text = "";
+		for await (const event of await openai.responses.retrieve(id, {
+			stream: true,
+		})) {
+			types.push(event.type);
+			if (event.type === "response.output_text.delta") text += event.delta;
+		}
+		expect(types[0]).toBe("response.created");
+		expect(types.at(-1)).toBe("response.completed");
+		expect(text).toBe(output_text);
+		const rest: string[] = [];
+		for await (const event of await openai.responses.retrieve(id, {
+			stream: true,
+			starting_after: 1,
+		}))
+			rest.push(event.type);
+		expect(rest).toEqual(types.slice(2));
+		const helper = openai.responses.stream({ response_id: id });
+		expect((await helper.finalResponse()).output_text).toBe(output_text);
+	});
+
+	it("have ended, and so are refused to those who would cancel them", async () => {
+		const { id } = await openai.responses.create({ model, input: "Hello" });
+		await expect(openai.responses.cancel(id)).rejects.toMatchObject({
+			status: 400,
+			code: "response/ended",
+			type: "invalid_request_error",
+		});
+		await expect(openai.responses.cancel("resp_other")).rejects.toThrow(
+			NotFoundError,
+		);
+		expect((await openai.responses.retrieve(id)).id).toBe(id);
 	});
 
 	it("are unknown to other accounts, once deleted, and when they were not to be stored", async () => {
@@ -125,6 +166,45 @@ describe("stored responses", () => {
 			`response/main/${kept.id}`,
 		]);
 		expect(event).toMatchObject({ type: "response-stored" });
+	});
+});
+
+describe("headers that choose a version or features in test", () => {
+	it("reach a vendor of the client's protocol as they came, and no other", async () => {
+		const upstream = await startUpstream((_, response) => {
+			response.writeHead(500).end();
+		});
+		const vendor = (protocol: string) =>
+			`{ protocol: ${protocol}, base: "${upstream.url}/v1", key: k }`;
+		const gateway = await startStudio(
+			[
+				"ceiling: { input: 1, output: 1 }",
+				"vendors:",
+				`  own: ${vendor("anthropic-messages")}`,
+				`  other: ${vendor("openai-chat")}`,
+			].join("\n"),
+		);
+		const asked = {
+			"anthropic-version": "2026-10-21",
+			"anthropic-beta": "first-2026-01-01,second-2026-02-02",
+		};
+		for (const name of ["own", "other"])
+			await fetch(`${gateway.url}/v1/messages`, {
+				method: "POST",
+				headers: { ...asked, "x-api-key": await gateway.key() },
+				body: JSON.stringify({
+					model: `${name}/m`,
+					max_tokens: 5,
+					messages: [{ role: "user", content: "Hi" }],
+				}),
+			});
+		const headers = upstream.received.map((each) => each.headers);
+		await gateway.close();
+		await upstream.close();
+		expect(headers[0]).toMatchObject(asked);
+		for (const name of Object.keys(asked))
+			expect(headers.at(-1)).not.toHaveProperty(name);
+		expect(upstream.received.at(-1)?.path).toBe("/v1/chat/completions");
 	});
 });
 

@@ -97,22 +97,36 @@ export function checkBalances(
 	}
 	let undecided: string | undefined;
 	for (const from of accounts) {
-		const own = byAccount.get(from.account) as readonly Operation[];
-		if (explains(own, from)) continue;
+		const all = byAccount.get(from.account) as readonly Operation[];
+		if (explains(all, from)) continue;
+		const own = withoutMoot(all);
 		const acts = own.filter((operation) => !observes(operation));
-		const impossible = own.find(
-			(seen) => observes(seen) && contradicts(acts, seen, from),
-		);
-		const part = impossible ? [...acts, impossible] : own;
-		const found = impossible ? undefined : linearize(own, from, steps);
-		if (found?.ok) continue;
-		const small =
-			// What was too large to decide may be broken by what was given and resolved, whatever was seen of it.
-			impossible ||
-			found?.ok === false ||
-			decide(acts, from, steps).ok === false
-				? shrink(part, from, Math.min(steps, 20_000))
-				: undefined;
+		const search: Refutation = (part, from) => {
+			const found = linearize(part, from, steps);
+			return found.ok === false ? found.why : undefined;
+		};
+		const impossible = own.find((one) => contradicts(acts, one, from));
+		let small: Counterexample | undefined;
+		if (impossible)
+			small = shrink(
+				observes(impossible) ? [...acts, impossible] : acts,
+				from,
+				(part, from) =>
+					part.includes(impossible)
+						? contradicts(
+								part.filter((one) => !observes(one)),
+								impossible,
+								from,
+							)
+						: undefined,
+			);
+		// What was given and resolved has few orders to try as long as nobody looks.
+		else if (search(acts, from)) small = shrink(acts, from, search);
+		else {
+			const found = linearize(own, from, steps);
+			if (found.ok) continue;
+			if (found.ok === false) small = shrink(own, from, search);
+		}
 		if (small) return { verdict: "broken", ...small };
 		undecided ??= from.account;
 	}
@@ -120,6 +134,26 @@ export function checkBalances(
 		? { verdict: "linearizable", operations: history.length }
 		: { verdict: "undecided", account: undecided };
 }
+
+/** Leaves out what nobody heard of and cannot have happened, as another was told that it had done it. */
+function withoutMoot(history: readonly Operation[]): readonly Operation[] {
+	const told = new Set<string>();
+	for (const { type, outcome, ...one } of history)
+		if (outcome === "held" || outcome === "settled")
+			told.add(`${type} ${"hold" in one ? one.hold : ""}`);
+	return history.filter(
+		(one) =>
+			one.outcome !== "unknown" ||
+			one.type === "grant" ||
+			!told.has(`${one.type} ${one.hold}`),
+	);
+}
+
+/** Why a history has no order; undefined where that was not found out. */
+type Refutation = (
+	history: readonly Operation[],
+	from: AccountStart,
+) => string | undefined;
 
 interface Counterexample {
 	readonly from: AccountStart;
@@ -139,16 +173,16 @@ interface Counterexample {
 function shrink(
 	history: readonly Operation[],
 	account: AccountStart,
-	steps: number,
+	refute: Refutation,
 ): Counterexample | undefined {
 	let best: Counterexample | undefined;
 	function broken(part: readonly Operation[], from: AccountStart): boolean {
-		const found = decide(part, from, steps);
-		if (found.ok !== false) return false;
+		const why = refute(part, from);
+		if (why === undefined) return false;
 		const counterexample = part.toSorted(
 			(one, other) => one.start - other.start,
 		);
-		best = { from, counterexample, why: found.why };
+		best = { from, counterexample, why };
 		return true;
 	}
 	/** Large pieces first, then single ones. */
@@ -266,19 +300,6 @@ type Found =
 	/** Not found out within the steps. */
 	| { readonly ok: undefined };
 
-function decide(
-	history: readonly Operation[],
-	account: AccountStart,
-	steps: number,
-): Found {
-	const acts = history.filter((operation) => !observes(operation));
-	for (const seen of history) {
-		const why = observes(seen) && contradicts(acts, seen, account);
-		if (why) return { ok: false, why };
-	}
-	return linearize(history, account, steps);
-}
-
 /**
  * Whether the order that the hints claim fits all that clients saw.
  *
@@ -341,57 +362,80 @@ function explains(
 }
 
 /**
- * Why nothing that may have come before an observation explains it, if so: each hold had then been given or not, and
- * been resolved or not, as far as times leave it open, and no choice adds up.
+ * Why nothing that may have come before an operation explains what its client was told, if so: each hold had then been
+ * given or not, and been resolved or not, as far as times leave it open, and no choice adds up.
  */
 function contradicts(
 	acts: readonly Operation[],
-	seen: Operation,
+	told: Operation,
 	account: AccountStart,
 ): string | undefined {
+	if (told.outcome === "unknown" || told.type === "grant") return undefined;
 	const granted: (readonly number[])[] = [];
 	/** By hold, whether it must have been given and resolved by then, and what it may then have held or cost. */
 	const holds = new Map<
 		string,
-		{ given: boolean; ended: boolean; held?: number; costs: number[] }
+		{ given: boolean; ended: boolean; amounts: number[]; costs: number[] }
 	>();
 	const of = (id: string) => {
-		const hold = holds.get(id) ?? { given: false, ended: false, costs: [] };
+		const hold = holds.get(id) ?? {
+			given: false,
+			ended: false,
+			amounts: [],
+			costs: [],
+		};
 		holds.set(id, hold);
 		return hold;
 	};
-	for (const [id, held] of account.holds ?? [])
+	for (const [id, amount] of account.holds ?? [])
 		holds.set(id, {
 			given: true,
-			ended: held === undefined,
-			costs: held === undefined ? [0] : [],
-			...(held !== undefined && { held }),
+			ended: amount === undefined,
+			amounts: amount === undefined ? [] : [amount],
+			costs: amount === undefined ? [0] : [],
 		});
+	const own = "hold" in told ? told.hold : undefined;
 	for (const act of acts) {
-		if (act.start > seen.end) continue;
-		const before = act.outcome !== "unknown" && act.end < seen.start;
+		if (act.start > told.end || act === told) continue;
+		const done = act.outcome !== "unknown";
+		const before = done && act.end < told.start;
 		if (act.type === "grant")
 			granted.push(before ? [act.amount] : [0, act.amount]);
 		if (act.type === "hold") {
+			if (done && told.type === "hold" && act.hold === own && !observes(told))
+				return `${told.client} was given the hold ${own} a second time.`;
 			const hold = of(act.hold);
-			hold.held = act.amount;
+			hold.amounts.push(act.amount);
 			hold.given ||= before;
 		}
 		if (act.type === "settle") {
+			if (done && told.type === "settle" && act.hold === own && !observes(told))
+				return `${told.client} resolved the hold ${own}, which had been resolved.`;
 			const hold = of(act.hold);
 			hold.costs.push(act.amount);
 			hold.ended ||= before;
 		}
 	}
-	if (seen.type === "settle")
-		return (holds.get(seen.hold)?.costs.length ?? 0) > 0
+	const about = own === undefined ? undefined : holds.get(own);
+	if (told.type === "settle") {
+		if (told.outcome === "resolved")
+			return about && about.costs.length > 0
+				? undefined
+				: `${told.client} was told that the hold ${own} had been resolved, and it had not.`;
+		if (!about || (about.amounts.length === 0 && !about.ended))
+			return `${told.client} resolved the hold ${own}, which nobody had been given.`;
+		if (about.ended)
+			return `${told.client} resolved the hold ${own}, which had been resolved.`;
+		const most = Math.max(...about.amounts);
+		return told.amount <= most
 			? undefined
-			: `${seen.client} was told that the hold ${seen.hold} had been resolved, and it had not.`;
+			: `${told.client} settled the hold ${own} for ${told.amount}, and it held ${most}.`;
+	}
 
 	const choices = (held: 0 | 1, spent: 0 | 1) =>
-		[...holds.values()].map(({ given, ended, held: amount, costs }) => [
+		[...holds.values()].map(({ given, ended, amounts, costs }) => [
 			...(given || ended ? [] : [0]),
-			...(ended || amount === undefined ? [] : [held * amount]),
+			...(ended ? [] : amounts.map((amount) => held * amount)),
 			...costs.map((cost) => spent * cost),
 		]);
 	const taken = choices(1, 1);
@@ -400,24 +444,31 @@ function contradicts(
 	const most = (of: readonly (readonly number[])[]) =>
 		of.reduce((sum, one) => sum + Math.max(...one), 0);
 	const [had, cost] = [account.granted, account.spent ?? 0];
-	if (seen.type === "hold") {
+	const cap = account.cap ?? Number.POSITIVE_INFINITY;
+	if (told.type === "hold" && told.outcome === "held") {
+		if (about?.given || about?.ended)
+			return `${told.client} was given the hold ${own} a second time.`;
+		holds.delete(told.hold);
 		const available =
-			Math.min(had + least(granted), account.cap ?? Number.POSITIVE_INFINITY) -
-			cost -
-			most(taken);
-		return seen.amount > available
+			Math.min(had + most(granted), cap) - cost - least(choices(1, 1));
+		return told.amount <= available
 			? undefined
-			: `${seen.client} was refused a hold of ${seen.amount} where ${available} was available at least.`;
+			: `${told.client} was given a hold of ${told.amount} where ${available} was available at most.`;
 	}
-	if (seen.type !== "read") return undefined;
+	if (told.type === "hold") {
+		const available = Math.min(had + least(granted), cap) - cost - most(taken);
+		return told.amount > available
+			? undefined
+			: `${told.client} was refused a hold of ${told.amount} where ${available} was available at least.`;
+	}
 	for (const [what, from, of, sum] of [
-		["granted", had, granted, seen.granted],
-		["spent", cost, choices(0, 1), seen.spent],
-		["held", 0, choices(1, 0), seen.held],
-		["held and spent", cost, taken, seen.held + seen.spent],
+		["granted", had, granted, told.granted],
+		["spent", cost, choices(0, 1), told.spent],
+		["held", 0, choices(1, 0), told.held],
+		["held and spent", cost, taken, told.held + told.spent],
 	] as const)
 		if (!addsUp(of, sum - from))
-			return `${seen.client} read ${sum} ${what}, and it was ${from + least(of)} at least, ${from + most(of)} at most, or none of what adds up to it.`;
+			return `${told.client} read ${sum} ${what}, and it was ${from + least(of)} at least, ${from + most(of)} at most, or none of what adds up to it.`;
 	return undefined;
 }
 
@@ -522,11 +573,13 @@ function linearize(
 ): Found {
 	const books = openBooks(account);
 	const { fits, holds } = books;
-	const sums = history.filter(
-		({ type, outcome }) => type === "read" || outcome === "refused",
+	const sums = new Set(
+		history.filter(
+			({ type, outcome }) => type === "read" || outcome === "refused",
+		),
 	);
 	const watched = history.map((one) =>
-		sums.some((sum) => sum.start <= one.end && one.start <= sum.end),
+		[...sums].some((sum) => sum.start <= one.end && one.start <= sum.end),
 	);
 	const settles = new Map<string, number>();
 	for (const one of history)
@@ -603,17 +656,45 @@ function linearize(
 				(one.outcome === "unknown" ? 1 : 0)
 			);
 		};
-		return [...active]
+		// Of two that fit together, which comes first matters to those alone who look; but a hold that is resolved before
+		// another is given takes nothing from it.
+		const waiting = [...active].filter((index) => !done[index]);
+		const looked = waiting.some((index) =>
+			sums.has(history[index] as Operation),
+		);
+		const passes = (index: number) => {
+			const one = history[index] as Operation;
+			return (
+				one.type === "hold" &&
+				waiting.some((other) => {
+					const end = history[other] as Operation;
+					return end.type === "settle" && end.hold === one.hold;
+				})
+			);
+		};
+		if (!looked && fits(wanted))
+			return [
+				due,
+				...waiting.filter(
+					(index) =>
+						index !== due &&
+						wanted.type === "hold" &&
+						passes(index) &&
+						fits(history[index] as Operation),
+				),
+			];
+		return waiting
 			.filter((index) => {
 				const one = history[index] as Operation;
-				if (done[index] || !fits(one)) return false;
+				if (!fits(one)) return false;
 				// What was spent and granted never comes back.
 				if (wanted.type === "read" && overshoots(one, wanted)) return false;
 				return (
 					index === due ||
 					watched[index] ||
 					one.type === "settle" ||
-					("hold" in one && one.hold === about)
+					("hold" in one && one.hold === about) ||
+					passes(index)
 				);
 			})
 			.sort((one, other) => rank(one) - rank(other));

@@ -1,6 +1,6 @@
 /**
  * One replica of the fleet: the whole of Studio over the ledger that `DOS_STORE` names, on a clock that is off by
- * `FLEET_SKEW` milliseconds. Does what it is told over its channel, and watches that it hears each event once, in order.
+ * `FLEET_SKEW` milliseconds until it is told otherwise. Does what it is told over its channel, and watches that it hears each event once, in order.
  */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -22,6 +22,7 @@ export type Asked = { readonly id: number } & (
 	| { readonly do: "settle"; readonly call: string; readonly amount: number }
 	| { readonly do: "command"; readonly command: CreditsCommand }
 	| { readonly do: "read"; readonly account: string }
+	| { readonly do: "clock"; readonly skew: number }
 	| { readonly do: "state" }
 );
 
@@ -53,7 +54,7 @@ export interface ReplicaState {
 	readonly heardUpTo: number;
 }
 
-const skew = Number(process.env.FLEET_SKEW ?? 0);
+let skew = Number(process.env.FLEET_SKEW ?? 0);
 const clock = { ...systemClock, now: () => Date.now() + skew };
 const home = findHome(
 	process.env,
@@ -132,6 +133,9 @@ async function answer(asked: Asked): Promise<Omit<Told, "id">> {
 			);
 		case "command":
 			return execute(asked.command);
+		case "clock":
+			skew = asked.skew;
+			return { outcome: "done" };
 		case "read": {
 			await head.refresh();
 			const position = head.position();

@@ -297,6 +297,33 @@ async function pair(
 		model: "gpt-4o-mini",
 		operation: "chat",
 		sheet: "genai-prices/0.1.8",
+		// As the router leaves it with a call that names its substrate.
+		route: {
+			at: systemClock.now(),
+			request: {
+				q: { as: "substrate", id: "openai/gpt-4o-mini" },
+				a: "main",
+				k: "01jx0000000000000000000000",
+				s: {},
+				i: {
+					t: "chat",
+					d: "easy",
+					w: ["short"],
+					m: "generate",
+					c: [],
+					in: 1_105,
+					o: 4_096,
+				},
+				e: 1,
+			},
+			catalogue: "c-fd70240b65cfc2",
+			policy: "p-8ee1cbcd6db2e4",
+			table: "t-76749509a13e64",
+			health: "none",
+			verdicts: "(254)A0",
+			winner: "openai/gpt-4o-mini",
+			order: [254],
+		},
 	});
 	await execute({
 		type: "settle",

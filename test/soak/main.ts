@@ -11,7 +11,6 @@ import { parseArgs } from "node:util";
 import { findHome } from "../../src/apps/home.ts";
 import { openLedger } from "../../src/apps/ledger.ts";
 import { seededRandom } from "../simulation/random.ts";
-import { mockVendor } from "../support/studio.ts";
 import {
 	chatAnswer,
 	chatFrames,
@@ -27,7 +26,9 @@ import { csvOf, findings, type Sample, tableOf } from "./curve.ts";
  * The real server under load for half an hour: memory, handles, holds and latency must stay flat, and the books balance.
  * `node test/soak/main.ts [--minutes 30] [--rate 100] [--every 15] [--seed 1] [--out benchmarks/results]`.
  *
- * Calls come at a fixed rate whatever the server does: plain ones and streams, vendors' errors, and clients that leave.
+ * Calls come at a fixed rate whatever the server does: plain ones and streams, vendors' errors, clients that leave, and
+ * calls to a model that two vendors have. Of those the first is away for a while, again and again: its breakers open,
+ * the second answers, and nobody who called hears of it.
  * Keeps the curve as `soak.json` and `soak.csv`. Exit code 1 when something was not flat. Needs `/proc`.
  */
 const { values } = parseArgs({
@@ -50,6 +51,39 @@ const [minutes, rate, every, seed] = [
 	Number(values.every),
 	Number(values.seed),
 ];
+/** The vendor `first` is away for the first so many seconds of each turn. */
+const [away, turn] = [20, 120];
+
+const vendors = ["mock", "first", "second"] as const;
+const settings = (url: string) => `
+vendors:${vendors
+	.map(
+		(vendor) => `
+  ${vendor}: { protocol: openai-chat, base: ${url}/${vendor}/v1, key: a-key-of-a-vendor }`,
+	)
+	.join("")}
+prices:${vendors
+	.map(
+		(vendor) => `
+  - { vendor: ${vendor}, model: "*", prices: { input: 1, output: 2 } }`,
+	)
+	.join("")}
+catalogue:
+  substrates:${["first", "second"]
+		.map(
+			(vendor) => `
+    ${vendor}/m:
+      name: m
+      tier: small
+      weights: open
+      capabilities: { means: [generate], context: 100000, outputLimit: 50000, streaming: true }`,
+		)
+		.join("")}
+routing:
+  table:
+    rows: [{ prefer: [{ vendor: [first] }] }]
+`;
+
 if (
 	![minutes, rate, every].every((number) => number > 0) ||
 	!Number.isInteger(seed)
@@ -65,18 +99,27 @@ if (
 	await soak();
 }
 
-type Kind = "plain" | "stream" | "error" | "leaves";
+type Kind = "plain" | "stream" | "error" | "leaves" | "either";
 
 async function soak(): Promise<void> {
 	const random = seededRandom(seed);
-	const upstream = await startUpstream(async ({ body }, response) => {
+	let began = performance.now();
+	const seconds = () => (performance.now() - began) / 1_000;
+	const asked = { first: 0, other: 0 };
+	const upstream = await startUpstream(async ({ body, path }, response) => {
 		// What was received is not looked at, and would grow.
 		upstream.received.length = 0;
+		if (path.startsWith("/second/")) asked.other++;
+		if (path.startsWith("/first/")) {
+			if (seconds() % turn < away)
+				return sendJson(response, 503, '{"error":{"message":"away"}}');
+			asked.first++;
+		}
 		const { user } = JSON.parse(body) as { user: Kind };
 		const usage = { prompt: 20, completion: 12 };
 		if (user === "error")
 			return sendJson(response, 500, '{"error":{"message":"no"}}');
-		if (user === "plain") {
+		if (user === "plain" || user === "either") {
 			await sleep(20);
 			return sendJson(response, 200, chatAnswer("Hello", usage));
 		}
@@ -88,7 +131,7 @@ async function soak(): Promise<void> {
 		);
 	});
 	const rig = await openRig({
-		config: mockVendor(upstream.url),
+		config: settings(upstream.url),
 		credits: "90000000",
 	});
 	const server = await rig.serve();
@@ -101,21 +144,24 @@ async function soak(): Promise<void> {
 	let direct: number[] = [];
 	let calls = 0;
 	let wrong = 0;
+	let used = cpuOf(pid);
 	const underWay = new Set<Promise<void>>();
 
 	async function call(): Promise<void> {
 		const dice = random.below(100);
 		const kind: Kind =
-			dice < 60
+			dice < 50
 				? "plain"
-				: dice < 90
+				: dice < 75
 					? "stream"
-					: dice < 95
+					: dice < 80
 						? "error"
-						: "leaves";
-		const asked: Asked = {
+						: dice < 85
+							? "leaves"
+							: "either";
+		const wish: Asked = {
 			body: {
-				model: "mock/m",
+				model: kind === "either" ? "m" : "mock/m",
 				messages: [{ role: "user", content: "a prompt of some thirty bytes" }],
 				max_tokens: 50,
 				user: kind,
@@ -123,7 +169,7 @@ async function soak(): Promise<void> {
 			},
 			...(kind === "leaves" && { leaveAfter: 60 + random.below(60) }),
 		};
-		const { status, whole, milliseconds } = await rig.call(server.url, asked);
+		const { status, whole, milliseconds } = await rig.call(server.url, wish);
 		calls++;
 		const right =
 			kind === "leaves"
@@ -132,7 +178,7 @@ async function soak(): Promise<void> {
 		if (!right) wrong++;
 		if (kind === "plain") latencies.push(milliseconds);
 		if (calls % 10 !== 0) return;
-		const control = await rig.call(`${upstream.url}/v1`, {
+		const control = await rig.call(`${upstream.url}/mock/v1`, {
 			body: { user: "plain" },
 		});
 		direct.push(control.milliseconds);
@@ -153,19 +199,23 @@ async function soak(): Promise<void> {
 			p50: rounded(at(0.5)),
 			p99: rounded(at(0.99)),
 			control: rounded(at(0.5, direct)),
+			cpu: rounded((cpuOf(pid) - used) / calls),
 			memory: rounded(memoryOf(pid) ?? Number.NaN),
 			handles: readdirSync(`/proc/${pid}/fd`).length,
 			holds: holds.length,
 			overdue: holds.filter(({ expires }) => expires < now).length,
 			disk: rounded(diskOf(rig.dos.home)),
+			first: asked.first,
+			other: asked.other,
 		};
+		[asked.first, asked.other] = [0, 0];
+		used = cpuOf(pid);
 		[latencies, direct, calls, wrong] = [[], [], 0, 0];
 		return seen;
 	}
 
 	try {
-		const began = performance.now();
-		const seconds = () => (performance.now() - began) / 1_000;
+		began = performance.now();
 		const total = Math.round(rate * minutes * 60);
 		let due = every;
 		for (let sent = 0; sent < total; sent++) {
@@ -228,6 +278,13 @@ function keep(samples: readonly Sample[], found: readonly string[]): void {
 		`${JSON.stringify(about, undefined, "\t")}\n`,
 	);
 	writeFileSync(join(values.out, "soak.csv"), csvOf(samples));
+}
+
+/** Milliseconds, in steps of ten. */
+function cpuOf(pid: number): number {
+	const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+	const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+	return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
 function diskOf(folder: string): number {

@@ -21,6 +21,8 @@ export interface Books {
 		readonly spent: number;
 		readonly held: number;
 	};
+	/** Times that a hold was moved to another substrate. */
+	readonly moved: number;
 	/** Holds that stand open. */
 	readonly holds: number;
 	/** The least that was available after any event: below 0, somebody spent what nobody allowed. */
@@ -41,6 +43,7 @@ export async function readBooks(folder: string): Promise<Books> {
 		let available = 0;
 		let lowest = 0;
 		let uncollected = 0;
+		let moved = 0;
 		for await (const batch of ledger.log.read(0)) {
 			for (const { type, data: text } of batch) {
 				const data = JSON.parse(text);
@@ -51,6 +54,7 @@ export async function readBooks(folder: string): Promise<Books> {
 					available -= data.amount;
 				}
 				if (type === "hold-moved") {
+					moved++;
 					available += (open.get(data.call) ?? 0) - data.amount;
 					open.set(data.call, data.amount);
 				}
@@ -82,6 +86,7 @@ export async function readBooks(folder: string): Promise<Books> {
 			resolved,
 			findings,
 			account: { granted, spent, held: account.held },
+			moved,
 			holds: state.holds.size,
 			lowest,
 			uncollected,

@@ -1,8 +1,10 @@
 import { spawnSync } from "node:child_process";
 import {
+	chmodSync,
 	closeSync,
 	mkdtempSync,
 	openSync,
+	readdirSync,
 	rmSync,
 	statfsSync,
 	writeFileSync,
@@ -48,20 +50,25 @@ const promise =
 const promiseKilled =
 	"A kill -9 while the disk fails leaves nothing corrupted either: the restart resolves every hold, and no refused call was forwarded.";
 
+const promiseUnread =
+	"While the disk cannot be read a call is served from what is known, or refused as while it cannot be written, and all else holds the same.";
+
 function disk(
 	name: string,
 	open: () => FailingDisk,
 	rounds: Scenario["rounds"],
-	killed = false,
+	kind: "refused" | "killed" | "unread" = "refused",
 ): Scenario {
 	return {
 		name,
-		promise: killed ? promiseKilled : promise,
+		promise: { refused: promise, killed: promiseKilled, unread: promiseUnread }[
+			kind
+		],
 		rounds,
 		async play(round) {
 			const failing = open();
 			try {
-				return await playDisk(round, failing, killed);
+				return await playDisk(round, failing, kind);
 			} finally {
 				failing.close();
 			}
@@ -72,8 +79,9 @@ function disk(
 async function playDisk(
 	{ random, short }: Case,
 	failing: FailingDisk,
-	killed: boolean,
+	kind: "refused" | "killed" | "unread",
 ): Promise<string> {
+	const killed = kind === "killed";
 	let go = (): void => {};
 	const gate = new Promise<void>((resolve) => {
 		go = resolve;
@@ -120,11 +128,16 @@ async function playDisk(
 		failing.fail();
 		const reached = upstream.received.length;
 		const codes = new Set<string>();
+		let served = 0;
 		for (let round = 0; round < (short ? 2 : 4); round++) {
 			const answers = await Promise.all(
 				Array.from({ length: random.between(1, 16) }, () => ask()),
 			);
 			for (const answer of answers) {
+				if (kind === "unread" && answer.status === 200) {
+					served++;
+					continue;
+				}
 				mustEqual(answer.status, 503, "Status while the disk fails");
 				const code = codeOf(answer);
 				must(
@@ -140,7 +153,7 @@ async function playDisk(
 		}
 		mustEqual(
 			upstream.received.length,
-			reached,
+			reached + served,
 			"Calls that the vendor saw while nothing could be held",
 		);
 		// Their answers come; that they are paid is remembered until the disk takes it.
@@ -188,7 +201,7 @@ async function playDisk(
 			upstream.received.length <= books.held.length,
 			"More calls reached the vendor than were held for",
 		);
-		return `refused with ${[...codes].join(", ")}; ${many} in flight ${killed ? "resolved by the restart" : "settled afterwards"}`;
+		return `${kind === "unread" ? `${served} served, ` : ""}refused with ${[...codes].join(", ") || "nothing"}; ${many} in flight ${killed ? "resolved by the restart" : "settled afterwards"}`;
 	} finally {
 		go();
 		await rig.close();
@@ -199,7 +212,7 @@ async function playDisk(
 let shim: string | undefined;
 
 /** Compiled once for all cases. */
-function compiledShim(): string {
+export function compiledShim(): string {
 	if (process.platform !== "linux")
 		throw new Skipped("Faults are put under the program on Linux alone.");
 	if (shim) return shim;
@@ -225,7 +238,7 @@ function shimmed(fault: string): FailingDisk {
 	const library = compiledShim();
 	const folder = mkdtempSync(join(tmpdir(), "dos-disk-"));
 	const control = join(folder, "fault");
-	writeFileSync(control, "-");
+	writeFileSync(control, Buffer.alloc(16));
 	const tell = (word: string): void => {
 		const file = openSync(control, "r+");
 		writeSync(file, word, 0);
@@ -254,6 +267,54 @@ function mountSmall(): { readonly folder: string; unmount(): void } {
 		);
 	}
 	return { folder, unmount };
+}
+
+/**
+ * Read-only from one moment on, for files that are opened from then on: mounted anew so where we may mount, without the
+ * right to write where rights bind us.
+ */
+function readOnlyDisk(): FailingDisk {
+	if (process.getuid?.() !== 0) {
+		const folder = mkdtempSync(join(tmpdir(), "dos-read-only-"));
+		const change = (writable: boolean): void => {
+			const within = readdirSync(folder, {
+				recursive: true,
+				withFileTypes: true,
+			});
+			for (const one of within)
+				if (one.isFile())
+					chmodSync(join(one.parentPath, one.name), writable ? 0o600 : 0o400);
+			for (const one of within)
+				if (one.isDirectory())
+					chmodSync(join(one.parentPath, one.name), writable ? 0o700 : 0o500);
+		};
+		return {
+			within: folder,
+			fail: () => change(false),
+			mend: () => change(true),
+			close() {
+				change(true);
+				rmSync(folder, { recursive: true, force: true });
+			},
+		};
+	}
+	const { folder, unmount } = mountSmall();
+	const mountAs = (how: "ro" | "rw"): void => {
+		const { status, stderr } = spawnSync(
+			"mount",
+			["-o", `remount,${how}`, folder],
+			{
+				encoding: "utf8",
+			},
+		);
+		if (status !== 0) throw new Error(`mount: ${stderr}`);
+	};
+	return {
+		within: folder,
+		fail: () => mountAs("ro"),
+		mend: () => mountAs("rw"),
+		close: unmount,
+	};
 }
 
 /** Filled to the last byte. */
@@ -306,7 +367,7 @@ function start(name: string, open: () => FailingDisk): Scenario {
 					const { code, error } = ended;
 					mustEqual(code, 3, "Exit code on a failing disk");
 					must(
-						/^error: .+ \((log|store)\/[a-z-]+\)\n$/.test(error),
+						/^error: .+ \((log|store|system)\/[a-z-]+\)$/m.test(error),
 						`It said: ${error}`,
 					);
 					failing.mend();
@@ -314,8 +375,9 @@ function start(name: string, open: () => FailingDisk): Scenario {
 					again.process.kill("SIGTERM");
 					mustEqual((await again.ended).code, 0, "Exit code on a good disk");
 					mustBalance(await rig.books());
-					return error.trim();
+					return error.trim().split("\n").at(-1) as string;
 				} finally {
+					failing.mend();
 					await rig.close();
 				}
 			} finally {
@@ -330,11 +392,24 @@ export const diskScenarios: readonly Scenario[] = [
 	disk("disk-full-midway", () => shimmed("t"), { long: 3, short: 0 }),
 	disk("disk-read-only", () => shimmed("r"), { long: 3, short: 0 }),
 	disk("disk-write-error", () => shimmed("w"), { long: 3, short: 0 }),
+	disk("disk-read-error", () => shimmed("i"), { long: 3, short: 0 }, "unread"),
 	disk("disk-flush-error", () => shimmed("s"), { long: 3, short: 1 }),
 	disk("disk-really-full", smallDisk, { long: 2, short: 0 }),
-	disk("disk-full-killed", () => shimmed("f"), { long: 3, short: 0 }, true),
-	disk("disk-flush-killed", () => shimmed("s"), { long: 3, short: 0 }, true),
-	disk("disk-midway-killed", () => shimmed("t"), { long: 3, short: 0 }, true),
+	disk("disk-full-killed", () => shimmed("f"), { long: 3, short: 0 }, "killed"),
+	disk(
+		"disk-flush-killed",
+		() => shimmed("s"),
+		{ long: 3, short: 0 },
+		"killed",
+	),
+	disk(
+		"disk-midway-killed",
+		() => shimmed("t"),
+		{ long: 3, short: 0 },
+		"killed",
+	),
 	start("disk-start-full", () => shimmed("f")),
 	start("disk-start-broken", () => shimmed("w")),
+	start("disk-start-unreadable", () => shimmed("i")),
+	start("disk-start-read-only", readOnlyDisk),
 ];

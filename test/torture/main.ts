@@ -1,11 +1,14 @@
 import { parseArgs } from "node:util";
 import { seededRandom } from "../simulation/random.ts";
 import { clients, handles, hosts } from "./clients.ts";
+import { clock } from "./clock.ts";
 import { crash } from "./crash.ts";
 import { diskScenarios } from "./disk.ts";
 import { falseRefusals, overspend } from "./overspend.ts";
 import { parserScenarios } from "./parsers.ts";
+import { routes } from "./routes.ts";
 import { Broken, type Scenario, Skipped } from "./scenario.ts";
+import { torn } from "./torn.ts";
 import { vendors } from "./vendors.ts";
 
 /**
@@ -23,6 +26,9 @@ const scenarios: readonly Scenario[] = [
 	vendors,
 	...diskScenarios,
 	crash,
+	routes,
+	torn,
+	clock,
 	overspend,
 	falseRefusals,
 ];

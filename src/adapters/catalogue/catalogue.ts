@@ -60,20 +60,28 @@ function rows({
 			...Object.keys(overlay.substrates),
 		]),
 	].sort();
+	const contexts = contextsOf(prices);
 	return ids.flatMap((id) => {
 		const slash = id.indexOf("/");
 		const vendor = vendors.find((each) => each.id === id.slice(0, slash));
 		if (!vendor) return [];
+		const said = [
+			ofOwnMachine(vendor),
+			shippedVendors[vendor.id],
+			shippedModels[id],
+			overlay.vendors[vendor.id],
+			overlay.substrates[id],
+		].filter((each) => each !== undefined);
+		const facts = unlisted(vendor.id, id.slice(slash + 1));
+		// The price book tells contexts by going through all that it has of a vendor.
+		const sized = said.some(({ capabilities }) => capabilities?.context);
 		return [
-			[
-				ofOwnMachine(vendor),
-				shippedVendors[vendor.id],
-				shippedModels[id],
-				overlay.vendors[vendor.id],
-				overlay.substrates[id],
-			].reduce<SubstrateFacts>(
-				(facts, said) => (said ? over(facts, said) : facts),
-				priced(unlisted(vendor.id, id.slice(slash + 1)), prices, now),
+			said.reduce<SubstrateFacts>(
+				over,
+				over(
+					over(facts, priceOf(facts, prices, now)),
+					sized ? {} : contexts(facts),
+				),
 			),
 		];
 	});
@@ -86,26 +94,36 @@ function ofOwnMachine({ local, source }: Vendor): PartialFacts | undefined {
 	return { channel: known("own-machine"), trains: known(false) };
 }
 
-function priced(
-	facts: SubstrateFacts,
+function priceOf(
+	{ vendor, model }: SubstrateFacts,
 	prices: PriceBook,
 	now: number,
-): SubstrateFacts {
-	const sheet = prices.find(facts.vendor, facts.model, now);
-	const context = prices
-		.models(facts.vendor)
-		.find(({ model }) => model === facts.model)?.contextWindow;
-	return {
-		...facts,
-		...(sheet && {
-			prices: { value: sheet.rates, source: sheet.id, date: undated },
-		}),
-		...(context !== undefined && {
-			capabilities: {
-				...facts.capabilities,
-				context: { value: context, source: prices.version, date: undated },
-			},
-		}),
+): PartialFacts {
+	const sheet = prices.find(vendor, model, now);
+	return sheet
+		? { prices: { value: sheet.rates, source: sheet.id, date: undated } }
+		: {};
+}
+
+function contextsOf(prices: PriceBook): (of: SubstrateFacts) => PartialFacts {
+	const byVendor = new Map<string, Map<string, number | undefined>>();
+	return ({ vendor, model }) => {
+		const known =
+			byVendor.get(vendor) ??
+			new Map(
+				prices
+					.models(vendor)
+					.map(({ model, contextWindow }) => [model, contextWindow]),
+			);
+		byVendor.set(vendor, known);
+		const value = known.get(model);
+		return value === undefined
+			? {}
+			: {
+					capabilities: {
+						context: { value, source: prices.version, date: undated },
+					},
+				};
 	};
 }
 

@@ -4,8 +4,9 @@ import type {
 	Lifecycle,
 	SubstrateFacts,
 } from "../../ports/catalogue.ts";
+import data from "./shipped.json" with { type: "json" };
 
-/** What is said of a substrate beyond its names, prices and context; what is not said is unknown. */
+/** What is said of a substrate beyond its names; what is not said is unknown. */
 export type PartialFacts = Partial<
 	Omit<
 		SubstrateFacts,
@@ -17,189 +18,152 @@ export type PartialFacts = Partial<
 	readonly lifecycle?: Partial<Lifecycle>;
 };
 
-/** The day the pages were read. */
-const read = "2026-11-21";
-
-function from(source: string): <T>(value: T) => Known<T> {
-	return (value) => ({ value, source, date: read });
+/** Facts by one source, those of capabilities and lifecycle beside the others. */
+interface Statement {
+	/** An address, a package with its version, or a path in one of the `sources`: `models.dev:providers/…`. */
+	readonly source: string;
+	/** The day it was read; absent: the file's, or that of its source. */
+	readonly date?: string;
+	readonly [fact: string]: unknown;
 }
 
+/** The file beside this one: what ships, as data. */
+interface ShippedData {
+	/** The day that most of it was read. */
+	readonly date: string;
+	/** Collections that much is from, each as it stood on a day. */
+	readonly sources: Readonly<
+		Record<string, { readonly address: string; readonly date: string }>
+	>;
+	/** Statements that rows of any vendor share, by a name. */
+	readonly sets: Readonly<Record<string, readonly Statement[]>>;
+	/**
+	 * What is true of a model on whatever channel, by the name that its trainer gives it: who trained it, from what,
+	 * whether its weights are open, where its trainer places it. What it can do is said by channel: channels differ.
+	 */
+	readonly models: Readonly<Record<string, readonly Statement[]>>;
+	/** Vendors that choose their models themselves. What runs at the owner's, or is named there, the settings say. */
+	readonly vendors: Readonly<Record<string, ShippedVendor>>;
+}
+
+interface ShippedVendor {
+	/** For who edits the file. */
+	readonly note?: string;
+	/** Why the price package has no price of some of its models: a call to them needs a price of the owner's. */
+	readonly unpriced?: string;
+	/** Of every call to it. */
+	readonly says: readonly Statement[];
+	/** Statements that rows of its share, by a name. */
+	readonly sets?: Readonly<Record<string, readonly Statement[]>>;
+	/** By the names that it gives them. */
+	readonly models: Readonly<Record<string, ShippedRow>>;
+}
+
+/** Later ones win: the model, the sets in their order, what the row itself says. */
+interface ShippedRow {
+	readonly model?: string;
+	/** As for a vendor, of this row alone. */
+	readonly unpriced?: string;
+	readonly is?: readonly string[];
+	readonly says?: readonly Statement[];
+}
+
+const ofCapabilities: ReadonlySet<string> = new Set<keyof Capabilities>([
+	"means",
+	"context",
+	"outputLimit",
+	"inputs",
+	"tools",
+	"jsonSchema",
+	"reasoning",
+	"caching",
+	"logprobs",
+	"streaming",
+]);
+const ofLifecycle: ReadonlySet<string> = new Set<keyof Lifecycle>([
+	"stage",
+	"goneOn",
+]);
+
+export const shipped: ShippedData = data as ShippedData;
+
 /**
- * What a vendor's own pages say of every call to it. A country is named only where the vendor promises that no call
- * leaves it: most promise nothing, or only to those who ask for it, and then the owner says so in the settings.
+ * What holds for every call to a vendor. A country is named only where the vendor promises that no call leaves it,
+ * and laws only where all that reach the operator are known: most promise nothing, or only to those who ask for it,
+ * and then the owner says so in the settings.
  */
-export const shippedVendors: Readonly<Record<string, PartialFacts>> = {
-	anthropic: {
-		...direct("Anthropic", "https://docs.anthropic.com/en/api/messages"),
-		trains: from("https://code.claude.com/docs/en/data-usage.md")(false),
-	},
-	openai: {
-		...direct(
-			"OpenAI",
-			"https://platform.openai.com/docs/api-reference/chat/create",
-		),
-		trains: from("https://developers.openai.com/api/docs/guides/your-data")(
-			false,
-		),
-		retentionDays: from(
-			"https://developers.openai.com/api/docs/guides/your-data",
-		)(30),
-	},
-	mistral: direct("Mistral AI", "https://docs.mistral.ai/api"),
-	deepseek: direct(
-		"DeepSeek",
-		"https://api-docs.deepseek.com/api/create-chat-completion",
-	),
-	groq: {
-		channel: from("https://console.groq.com/docs/models.md")("reseller"),
-		operator: from("https://console.groq.com/docs/models.md")("Groq"),
-	},
-	cerebras: {
-		channel: from("https://inference-docs.cerebras.ai/resources/openai")(
-			"reseller",
-		),
-		operator: from("https://inference-docs.cerebras.ai/resources/openai")(
-			"Cerebras",
-		),
-	},
-};
-
-const claudeModels = from("https://platform.claude.com/docs/models/overview");
-const claudeLineup = from(
-	"https://platform.claude.com/docs/en/models/opus-5/overview",
-);
-const compared = from(
-	"https://developers.openai.com/api/docs/models/compare.md",
-);
-const openWeights = from(
-	"https://developers.openai.com/api/docs/models/gpt-oss-120b.md",
-);
-const flash = from("https://runware.ai/models/deepseek-v4-flash");
-const medium = from(
-	"https://docs.mistral.ai/models/model-cards/mistral-medium-3-5-26-04",
-);
-
-/** Of every current model in that line-up: text and images in, tools, a stream. */
-const claudeAbilities: Partial<Capabilities> = {
-	means: claudeModels(["generate"]),
-	inputs: claudeModels(["image"]),
-	tools: claudeModels(true),
-	reasoning: claudeModels(true),
-	streaming: from("https://docs.anthropic.com/en/api/messages")(true),
-	caching: from("genai-prices@0.1.8")(true),
-};
-
-const gptAbilities: Partial<Capabilities> = {
-	means: compared(["generate"]),
-	context: compared(1_050_000),
-	outputLimit: compared(128_000),
-	streaming: from("https://platform.openai.com/docs/api-reference/chat/create")(
-		true,
-	),
-	caching: from("genai-prices@0.1.8")(true),
-};
-
-/** By what OpenAI said of its tiers when it named them. */
-const gptTiers = from(
-	"https://brieflynews.today/2026/06/27/openai-previews-gpt-5-6-with-sol-terra-and-luna-tiered-models-new-reasoning-modes-limited-access/",
-);
-
-const openModel: PartialFacts = {
-	weights: openWeights("open"),
-	trainer: openWeights("OpenAI"),
-	capabilities: {
-		means: openWeights(["generate"]),
-		context: openWeights(131_072),
-		inputs: openWeights([]),
-		tools: openWeights(true),
-		jsonSchema: openWeights(true),
-		reasoning: openWeights(true),
-	},
-};
+export const shippedVendors: Readonly<Record<string, PartialFacts>> =
+	Object.fromEntries(
+		Object.entries(shipped.vendors).map(([vendor, { says }]) => [
+			vendor,
+			facts(says),
+		]),
+	);
 
 /** By `vendor/model`. A line here takes part when callers leave the choice to the router. */
-export const shippedModels: Readonly<Record<string, PartialFacts>> = {
-	"anthropic/claude-fable-5-1": {
-		tier: claudeModels("flagship"),
-		trainer: claudeModels("Anthropic"),
-		capabilities: {
-			...claudeAbilities,
-			context: claudeLineup(1_000_000),
-			outputLimit: claudeLineup(128_000),
-		},
-	},
-	"anthropic/claude-opus-5-5": {
-		tier: claudeModels("flagship"),
-		trainer: claudeModels("Anthropic"),
-		capabilities: {
-			...claudeAbilities,
-			context: claudeLineup(1_000_000),
-			outputLimit: claudeLineup(128_000),
-		},
-		lifecycle: { stage: claudeLineup("stable") },
-	},
-	"anthropic/claude-sonnet-5": {
-		tier: claudeModels("balanced"),
-		trainer: claudeModels("Anthropic"),
-		capabilities: {
-			...claudeAbilities,
-			context: claudeModels(1_000_000),
-			outputLimit: claudeModels(128_000),
-		},
-	},
-	"anthropic/claude-haiku-4-5": {
-		tier: claudeModels("small"),
-		trainer: claudeModels("Anthropic"),
-		capabilities: {
-			...claudeAbilities,
-			context: claudeModels(200_000),
-			outputLimit: claudeModels(64_000),
-		},
-	},
-	"openai/gpt-5.6-sol": {
-		tier: gptTiers("flagship"),
-		trainer: compared("OpenAI"),
-		capabilities: gptAbilities,
-	},
-	"openai/gpt-5.6-terra": {
-		tier: gptTiers("balanced"),
-		trainer: compared("OpenAI"),
-		capabilities: gptAbilities,
-	},
-	"openai/gpt-5.6-luna": {
-		tier: gptTiers("small"),
-		trainer: compared("OpenAI"),
-		capabilities: gptAbilities,
-	},
-	"openai/gpt-5.5": {
-		trainer: compared("OpenAI"),
-		capabilities: gptAbilities,
-	},
-	"deepseek/deepseek-v4-flash": {
-		weights: from("https://docs.venice.ai/es/models/deepseek-v4-flash-0423.md")(
-			"open",
+export const shippedModels: Readonly<Record<string, PartialFacts>> =
+	Object.fromEntries(
+		Object.entries(shipped.vendors).flatMap(([vendor, { sets, models }]) =>
+			Object.entries(models).map(([id, row]) => [
+				`${vendor}/${id}`,
+				factsOf(row, { ...shipped.sets, ...sets }),
+			]),
 		),
-		trainer: flash("DeepSeek"),
-		capabilities: {
-			means: flash(["generate"]),
-			outputLimit: flash(384_000),
-			tools: flash(true),
-			reasoning: flash(true),
-		},
-	},
-	"mistral/mistral-medium-3-5": {
-		weights: medium("open"),
-		trainer: medium("Mistral AI"),
-		capabilities: {
-			means: medium(["generate"]),
-			tools: medium(true),
-			jsonSchema: medium(true),
-		},
-	},
-	"groq/openai/gpt-oss-120b": { ...openModel, name: "gpt-oss-120b" },
-	"cerebras/gpt-oss-120b": openModel,
-};
+	);
 
-function direct(operator: string, source: string): PartialFacts {
-	return { channel: from(source)("direct"), operator: from(source)(operator) };
+function factsOf(
+	{ model, is = [], says = [] }: ShippedRow,
+	sets: Readonly<Record<string, readonly Statement[]>>,
+): PartialFacts {
+	const statements = [
+		...(model === undefined ? [] : named(shipped.models, model)),
+		...is.flatMap((set) => named(sets, set)),
+		...says,
+	];
+	return {
+		...(model === undefined ? {} : { name: model }),
+		...facts(statements),
+	};
+}
+
+function named(
+	all: Readonly<Record<string, readonly Statement[]>>,
+	name: string,
+): readonly Statement[] {
+	const found = all[name];
+	if (!found) throw new Error(`shipped.json has nothing named ${name}`);
+	return found;
+}
+
+function facts(statements: readonly Statement[]): PartialFacts {
+	const plain: Record<string, Known<unknown>> = {};
+	const capabilities: Record<string, Known<unknown>> = {};
+	const lifecycle: Record<string, Known<unknown>> = {};
+	for (const statement of statements) {
+		const { source, date } = sourceOf(statement);
+		for (const name in statement) {
+			if (name === "source" || name === "date") continue;
+			const group = ofCapabilities.has(name)
+				? capabilities
+				: ofLifecycle.has(name)
+					? lifecycle
+					: plain;
+			group[name] = { value: statement[name], source, date };
+		}
+	}
+	return { ...plain, capabilities, lifecycle } as PartialFacts;
+}
+
+function sourceOf({ source, date }: Statement): {
+	readonly source: string;
+	readonly date: string;
+} {
+	const colon = source.indexOf(":");
+	const collection = shipped.sources[source.slice(0, colon)];
+	return collection
+		? {
+				source: `${collection.address}${source.slice(colon + 1)}`,
+				date: date ?? collection.date,
+			}
+		: { source, date: date ?? shipped.date };
 }

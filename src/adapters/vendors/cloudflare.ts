@@ -15,6 +15,7 @@ export const cloudflare: Vendor = {
 	// CLOUDFLARE_API_TOKEN is not looked for: machines hold it to deploy.
 	keyNames: ["CF_AI_API_TOKEN"],
 	auth: "bearer",
+	// What it lacks is second-hand: the page names no members.
 	quirks: { maxTokensOnly: true, lacks: [...onlyOpenai, "n"] },
 	source:
 		"https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility",

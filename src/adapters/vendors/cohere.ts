@@ -1,5 +1,5 @@
 import type { Vendor } from "../../ports/vendor.ts";
-import { onlyOpenai } from "./only-openai.ts";
+import { onlyOpenaiBut } from "./only-openai.ts";
 
 export const cohere: Vendor = {
 	id: "cohere",
@@ -13,7 +13,15 @@ export const cohere: Vendor = {
 	quirks: {
 		maxTokensOnly: true,
 		efforts: ["none", "high"],
-		lacks: [...onlyOpenai, "n", "top_logprobs", "parallel_tool_calls", "user"],
+		lacks: [
+			...onlyOpenaiBut("developer"),
+			"n",
+			"logprobs",
+			"top_logprobs",
+			"tool_choice",
+			"parallel_tool_calls",
+			"user",
+		],
 	},
 	source: "https://docs.cohere.com/docs/compatibility-api",
 };

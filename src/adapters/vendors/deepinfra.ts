@@ -10,6 +10,7 @@ export const deepinfra: Vendor = {
 	},
 	keyNames: ["DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN"],
 	auth: "bearer",
+	// The efforts, and that it knows one limit only, are second-hand.
 	quirks: {
 		maxTokensOnly: true,
 		takes: ["top_k"],

@@ -11,7 +11,8 @@ export const deepseek: Vendor = {
 	keyNames: ["DEEPSEEK_API_KEY"],
 	// Both bases take it; the Anthropic one `x-api-key` as well.
 	auth: "bearer",
-	// Answers in JSON, held to no schema.
+	// Answers in JSON, held to no schema. Efforts that it has not become the next that it has.
+	// Its Responses API stays out: it was for one of its models, and keeps nothing.
 	quirks: {
 		maxTokensOnly: true,
 		noEmbeddings: true,
@@ -20,5 +21,5 @@ export const deepseek: Vendor = {
 		lacks: [...onlyOpenai, "n", "seed"],
 	},
 	source:
-		"https://api-docs.deepseek.com/guides/anthropic_api and https://api-docs.deepseek.com/api/create-chat-completion",
+		"https://api-docs.deepseek.com/guides/anthropic_api, https://api-docs.deepseek.com/guides/thinking_mode, https://api-docs.deepseek.com/guides/responses_api and https://api-docs.deepseek.com/api/create-chat-completion",
 };

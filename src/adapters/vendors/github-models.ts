@@ -1,5 +1,5 @@
 import type { Vendor } from "../../ports/vendor.ts";
-import { onlyOpenai } from "./only-openai.ts";
+import { onlyOpenaiBut } from "./only-openai.ts";
 
 export const githubModels: Vendor = {
 	id: "github-models",
@@ -12,7 +12,15 @@ export const githubModels: Vendor = {
 	auth: "bearer",
 	quirks: {
 		maxTokensOnly: true,
-		lacks: [...onlyOpenai, "n", "reasoning_effort"],
+		lacks: [
+			...onlyOpenaiBut("developer"),
+			"n",
+			"reasoning_effort",
+			"logprobs",
+			"top_logprobs",
+			"parallel_tool_calls",
+			"user",
+		],
 	},
 	source: "https://docs.github.com/en/rest/models/inference",
 };

@@ -11,11 +11,12 @@ export const huggingface: Vendor = {
 	// HF_TOKEN is not looked for: machines hold it to download models.
 	keyNames: ["HUGGINGFACE_API_KEY"],
 	auth: "bearer",
+	// A router: what it does not name goes on to whoever serves the model.
 	quirks: {
 		maxTokensOnly: true,
 		noEmbeddings: true,
-		lacks: onlyOpenai,
+		lacks: [...onlyOpenai, "n"],
 	},
 	source:
-		"https://huggingface.co/docs/inference-providers/en/tasks/chat-completion and https://huggingface.co/docs/inference-providers/guides/responses-api",
+		"https://huggingface.co/docs/inference-providers/en/tasks/chat-completion and https://huggingface.co/docs/inference-providers/guides/responses-api; ChatCompletionInput in its SDK `huggingface_hub` 2.4.0",
 };

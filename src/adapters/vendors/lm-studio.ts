@@ -17,8 +17,8 @@ export const lmStudio: Vendor = {
 	quirks: {
 		maxTokensOnly: true,
 		takes: ["top_k"],
-		lacks: [...onlyOpenai, "n"],
+		lacks: [...onlyOpenai, "n", "logprobs", "top_logprobs"],
 	},
 	source:
-		"https://lmstudio.ai/docs/developer/openai-compat and https://lmstudio.ai/docs/developer/anthropic-compat",
+		"https://lmstudio.ai/docs/developer/openai-compat/chat-completions, https://lmstudio.ai/docs/developer/core/authentication and https://lmstudio.ai/docs/developer/anthropic-compat",
 };

@@ -15,7 +15,7 @@ export const loopback: Vendor = {
 	keyNames: [],
 	auth: "none",
 	standIn: true,
-	source: "docs/guides/add-a-vendor.md",
+	source: "docs/guides/vendors.md",
 };
 
 /** Prices of its own, so that a first call shows what any call shows: 1 USD per million tokens in, 2 out; 0.01 USD an image, 10 USD per million characters, 0.006 USD a minute of sound. */

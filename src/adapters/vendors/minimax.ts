@@ -11,6 +11,7 @@ export const minimax: Vendor = {
 	},
 	keyNames: ["MINIMAX_API_KEY"],
 	auth: "bearer",
+	// Its own first: in Chat most of its models mix what they think into the text.
 	quirks: {
 		noEmbeddings: true,
 		noSchemas: true,

@@ -1,5 +1,5 @@
 import type { Vendor } from "../../ports/vendor.ts";
-import { onlyOpenai } from "./only-openai.ts";
+import { onlyOpenaiBut } from "./only-openai.ts";
 
 export const moonshot: Vendor = {
 	id: "moonshot",
@@ -14,9 +14,18 @@ export const moonshot: Vendor = {
 	// Reasoning is switched, not graded.
 	quirks: {
 		noEmbeddings: true,
-		takes: ["reasoning_content", "thinking"],
-		lacks: [...onlyOpenai, "reasoning_effort"],
+		takes: ["reasoning_content", "thinking", "video_url"],
+		// Of the user it is told in a member of its own.
+		lacks: [
+			...onlyOpenaiBut("prompt_cache_key"),
+			"reasoning_effort",
+			"seed",
+			"logprobs",
+			"top_logprobs",
+			"parallel_tool_calls",
+			"user",
+		],
 	},
 	source:
-		"https://platform.kimi.ai/docs/api/chat and https://platform.kimi.ai/docs/overview",
+		"https://platform.kimi.ai/docs/api/chat and https://platform.kimi.ai/docs/overview; members in its OpenAPI description, second-hand: https://github.com/api-evangelist/kimi-moonshot",
 };

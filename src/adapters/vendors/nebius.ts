@@ -1,5 +1,5 @@
 import type { Vendor } from "../../ports/vendor.ts";
-import { onlyOpenai } from "./only-openai.ts";
+import { onlyOpenaiBut } from "./only-openai.ts";
 
 export const nebius: Vendor = {
 	id: "nebius",
@@ -9,10 +9,11 @@ export const nebius: Vendor = {
 	},
 	keyNames: ["NEBIUS_API_KEY"],
 	auth: "bearer",
+	// `top_k` and the efforts are second-hand: the page does not list them.
 	quirks: {
-		takes: ["top_k"],
+		takes: ["top_k", "reasoning_content"],
 		efforts: ["low", "medium", "high"],
-		lacks: onlyOpenai,
+		lacks: onlyOpenaiBut("service_tier"),
 	},
 	source:
 		"https://docs.tokenfactory.nebius.com/api-reference/inference/create-chat-completion",

@@ -12,8 +12,8 @@ export const novita: Vendor = {
 	auth: "bearer",
 	quirks: {
 		maxTokensOnly: true,
-		takes: ["top_k"],
-		lacks: [...onlyOpenai, "reasoning_effort"],
+		takes: ["top_k", "video_url"],
+		lacks: [...onlyOpenai, "reasoning_effort", "parallel_tool_calls", "user"],
 	},
 	source:
 		"https://novita.ai/docs/api-reference/model-apis-llm-create-chat-completion and https://novita.ai/docs/guides/llm-anthropic-compatibility",

@@ -9,6 +9,7 @@ export const nvidia: Vendor = {
 	},
 	keyNames: ["NVIDIA_API_KEY"],
 	auth: "bearer",
+	// Each model has a page of its own: what they lack in common is second-hand.
 	quirks: {
 		maxTokensOnly: true,
 		lacks: [...onlyOpenai, "n"],

@@ -15,8 +15,8 @@ export const ollama: Vendor = {
 	local: true,
 	quirks: {
 		maxTokensOnly: true,
-		lacks: [...onlyOpenai, "n", "user"],
+		lacks: [...onlyOpenai, "n", "parallel_tool_calls", "tool_choice", "user"],
 	},
 	source:
-		"https://docs.ollama.com/api/openai-compatibility and https://docs.ollama.com/api/anthropic-compatibility",
+		"https://docs.ollama.com/api/openai-compatibility (log probabilities: ChatCompletionRequest in https://github.com/ollama/ollama/blob/main/openai/openai.go) and https://docs.ollama.com/api/anthropic-compatibility",
 };

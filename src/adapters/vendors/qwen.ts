@@ -4,7 +4,8 @@ import { onlyOpenai } from "./only-openai.ts";
 export const qwen: Vendor = {
 	id: "qwen",
 	name: "Qwen (Alibaba Cloud Model Studio)",
-	// Keys are of one region: this is Singapore. Another, or a workspace of its own, is a `base` in the settings.
+	// Keys are of one region: this is Singapore, at the address of all workspaces. Another region, or the
+	// address that a workspace has of its own, is a `base` in the settings.
 	bases: {
 		"openai-chat": "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
 		"openai-responses":
@@ -20,5 +21,5 @@ export const qwen: Vendor = {
 		lacks: [...onlyOpenai, "reasoning_effort"],
 	},
 	source:
-		"https://www.alibabacloud.com/help/en/model-studio/base-url, https://www.alibabacloud.com/help/en/model-studio/anthropic-api-messages and https://www.alibabacloud.com/help/en/model-studio/compatibility-with-openai-responses-api",
+		"https://docs.qwencloud.com/api-reference/chat/openai-chat, https://www.alibabacloud.com/help/en/model-studio/base-url, https://www.alibabacloud.com/help/en/model-studio/anthropic-api-messages and https://www.alibabacloud.com/help/en/model-studio/compatibility-with-openai-responses-api",
 };

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { spoken } from "../wire/all.ts";
 import { priceIds, vendors } from "./all.ts";
@@ -85,6 +86,19 @@ it("there are the vendors that are asked for, and one of our own", () => {
 		..."github-models ollama lm-studio llama-cpp vllm loopback".split(" "),
 	];
 	expect(vendors.map(({ id }) => id)).toEqual(expect.arrayContaining(asked));
+});
+
+it("every row that has a file is in the list", () => {
+	const folder = new URL(".", import.meta.url);
+	const written = readdirSync(folder)
+		.filter((name) => name.endsWith(".ts") && !name.endsWith(".test.ts"))
+		.flatMap((name) => [
+			...readFileSync(new URL(name, folder), "utf8").matchAll(
+				/: Vendor = \{\s+id: "([^"]+)"/g,
+			),
+		])
+		.map(([, id]) => id);
+	expect(written.toSorted()).toEqual(vendors.map(({ id }) => id).toSorted());
 });
 
 describe.each(vendors.map((vendor) => [vendor.id, vendor] as const))(

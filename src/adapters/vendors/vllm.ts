@@ -15,9 +15,10 @@ export const vllm: Vendor = {
 	baseName: "VLLM_BASE_URL",
 	local: true,
 	quirks: {
-		takes: ["top_k"],
-		lacks: onlyOpenai,
+		takes: ["top_k", "reasoning_content"],
+		// It passes over the user.
+		lacks: [...onlyOpenai, "user"],
 	},
 	source:
-		"https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html",
+		"https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html; ChatCompletionRequest in https://github.com/vllm-project/vllm/blob/main/vllm/entrypoints/openai/chat_completion/protocol.py",
 };

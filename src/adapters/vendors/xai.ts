@@ -4,7 +4,7 @@ import { onlyOpenai } from "./only-openai.ts";
 export const xai: Vendor = {
 	id: "xai",
 	name: "xAI",
-	// Its Anthropic layer is deprecated.
+	// Its Anthropic layer is deprecated, and Chat is: what it thought comes back in Responses alone.
 	bases: {
 		"openai-responses": "https://api.x.ai/v1",
 		"openai-chat": "https://api.x.ai/v1",

@@ -10,7 +10,7 @@ export const zai: Vendor = {
 	},
 	keyNames: ["ZAI_API_KEY"],
 	auth: "bearer",
-	// Reasoning is switched, not graded; JSON is held to no schema.
+	// Reasoning is switched, not graded; JSON is held to no schema; tools are called as the model likes.
 	quirks: {
 		maxTokensOnly: true,
 		noSchemas: true,
@@ -25,8 +25,10 @@ export const zai: Vendor = {
 			"frequency_penalty",
 			"presence_penalty",
 			"parallel_tool_calls",
+			"tool_choice",
+			"user",
 		],
 	},
 	source:
-		"https://docs.z.ai/api-reference/llm/chat-completion and https://docs.z.ai/guides/capabilities/thinking",
+		"https://docs.z.ai/api-reference/llm/chat-completion and https://docs.z.ai/guides/capabilities/thinking; address, key and members in its SDK `zai-sdk` 0.2.3",
 };

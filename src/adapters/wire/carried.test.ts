@@ -741,7 +741,9 @@ Where a client and the vendor that answers it speak the same protocol, the bytes
 - **refused**: the call is answered with 422 and \`translate/unsupported\`, which names the field. Nothing is charged.
 - **–**: one of the two has no words for it, so it does not arise.
 
-Vendors are taken here as their protocol is documented, with a model that can do all of it. One with quirks of its own (\`takes\`, \`lacks\` in its row) takes more or less.
+Below each table stands why a cell is warned or refused. Places in quotes are those of the form between the protocols (\`"choices"\`, \`"messages.0.parts.1"\`); a client is told them in words of its own (\`n\`, \`input.0.parts.1\`).
+
+Vendors are taken here as their protocol is documented, with a model that can do all of it. One with quirks of its own (\`takes\`, \`lacks\` in its row) takes more or less. Converse has no clients here, so its answers are not in the tables: fixtures beside its adapter show that they are read.
 
 ${tables
 	.map(({ client, asked, told }) =>

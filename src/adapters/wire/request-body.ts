@@ -5,6 +5,7 @@ import {
 	type Refusal,
 	refuse,
 } from "../../kernel/outcome.ts";
+import { Fields } from "./canonical/fields.ts";
 import { takeDos } from "./dos-member.ts";
 import {
 	asBuffer,
@@ -126,6 +127,18 @@ export function readMember(
 ): unknown {
 	const there = members.get(name);
 	return there && (parseValue(bytes, there) ?? undefined);
+}
+
+/** Some of the members, to be read on: the rest is not parsed. */
+export function someFields(
+	body: RequestBody,
+	names: readonly string[],
+): Fields {
+	return new Fields(
+		Object.fromEntries(names.map((name) => [name, readMember(body, name)])),
+		"",
+		() => {},
+	);
 }
 
 /** What kind of value a member has, without reading it; `absent` also when it is null. */

@@ -47,6 +47,7 @@ export const reportColumns: readonly string[] = [
 	"asked for",
 	"outcome",
 	"ending",
+	"refused before it, not recorded",
 	"substrates",
 	"operators",
 	"countries",
@@ -83,6 +84,7 @@ export function reportRow(
 		call.asked,
 		call.outcome,
 		call.ending ?? "",
+		call.unrecorded ?? "",
 		each(call.went.map(({ id }) => id)),
 		each(places.map(({ operator }) => operator)),
 		each(places.map(({ countries }) => countries)),
@@ -178,7 +180,7 @@ function callRow(
 	const key = call.key === undefined ? "" : `<br>key ${asText(call.key)}`;
 	const bar = barred.get(call.barred.map(sayBarred).join("\n"));
 	const rule = rules.get(call.rules.join("\n"));
-	return `<tr class="${call.outcome === "refused" ? "refused" : ""}"><td>${timeText(call.at).replace(" ", "<br>")}</td><td><code>${asText(call.call)}</code></td><td>${asText(call.account)}${key}</td><td>${asText(call.asked)}</td><td>${call.outcome}${call.ending ? ` (${asText(call.ending)})` : ""}${call.doubt === undefined ? "" : `<br><strong>${asText(call.doubt)}</strong>`}</td><td>${sent.join("<hr>") || "nothing was sent"}</td><td>${rule === undefined ? "?" : `Rule ${rule}`}<br><small>${asText(call.policy)}</small></td><td>${bar === undefined ? "nothing" : `List ${bar}`}<br><small>${asText(call.catalogue)}</small></td><td>${decision.position}${end ? `, ${end.position}` : ""}</td></tr>\n`;
+	return `<tr class="${call.outcome === "refused" ? "refused" : ""}"><td>${timeText(call.at).replace(" ", "<br>")}</td><td><code>${asText(call.call)}</code></td><td>${asText(call.account)}${key}</td><td>${asText(call.asked)}</td><td>${call.outcome}${call.unrecorded === undefined ? "" : ` (and ${call.unrecorded} of this key before it, which were not recorded)`}${call.ending ? ` (${asText(call.ending)})` : ""}${call.doubt === undefined ? "" : `<br><strong>${asText(call.doubt)}</strong>`}</td><td>${sent.join("<hr>") || "nothing was sent"}</td><td>${rule === undefined ? "?" : `Rule ${rule}`}<br><small>${asText(call.policy)}</small></td><td>${bar === undefined ? "nothing" : `List ${bar}`}<br><small>${asText(call.catalogue)}</small></td><td>${decision.position}${end ? `, ${end.position}` : ""}</td></tr>\n`;
 }
 
 function* listOf(

@@ -128,6 +128,7 @@ export function describeRoute(program: Command, run: Run): void {
 			'answers may be used again for so long, such as "10m"',
 			readDuration,
 		)
+		.option("--no-shadow", "no call of it is sent to a second model as well")
 		.option("--clear", "take all of it back")
 		.action(
 			run(async (session, of, id, options) =>

@@ -1,6 +1,7 @@
 import { idleRules, openDesk, stopsIn } from "../../contexts/routing/index.ts";
 import type { Ledger } from "../ledger.ts";
 import { fileDiffers, routingIn } from "../routing.ts";
+import { shadowFindings } from "../shadow.ts";
 import { counted } from "./amounts.ts";
 import { openCatalogue } from "./commands/route.ts";
 import type { Session } from "./session.ts";
@@ -45,6 +46,9 @@ export async function routingFindings(
 			state: "warn" as const,
 			message,
 		})),
+		...shadowFindings(settings.config, head.state("credits")).map(
+			(message) => ({ state: "warn" as const, message }),
+		),
 		...(recorded && differs && read.said
 			? [
 					{

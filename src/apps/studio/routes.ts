@@ -28,7 +28,7 @@ import type { Readiness } from "./readiness.ts";
  * What Studio answers over HTTP. Models are called on each protocol's own paths; everything else is ours:
  *
  * - `GET /v1/models[/{id}]`, `GET /v1beta/models[/{id}]`: what can be called, in the shape of the asking client's protocol.
- * - `GET`, `DELETE /v1/responses/{id}` and `GET /v1/responses/{id}/input_items`: answers that were stored.
+ * - `GET`, `DELETE /v1/responses/{id}`, `GET /v1/responses/{id}/input_items`, `POST /v1/responses/{id}/cancel`: answers that were stored.
  * - `POST /v1/quote[?for=/v1/messages]`: the body of a call; what it would cost, at most and usually.
  * - `GET /v1/receipts/{call}`: what a call cost and why.
  * - `POST /v1/outcomes/{call}`: how good a call's answer was, as somebody says it.
@@ -160,6 +160,14 @@ export function openRoutes(options: {
 		);
 	}
 
+	function mayCall(exchange: Exchange): Promise<Outcome<Caller>> {
+		return gateway.access.admit(
+			keyOf(exchange),
+			"call",
+			exchange.request.remote,
+		);
+	}
+
 	/** Whether the request comes from this machine, or carries a key that may read. */
 	async function trusted(exchange: Exchange): Promise<Outcome<unknown>> {
 		return isThisMachine(exchange.request.remote)
@@ -204,20 +212,22 @@ export function openRoutes(options: {
 	/** A stored answer of the protocol that keeps some, and the input that it answered. */
 	function stored(rest: string): Resource {
 		const state = protocols.find((wire) => wire.state)?.state as WireState;
-		const items = rest.endsWith("/input_items");
-		const id = items ? rest.slice(0, -"/input_items".length) : rest;
+		const [, id = "", part] =
+			/^(.*?)(?:\/(input_items|cancel))?$/s.exec(rest) ?? [];
+		if (part === "cancel") return { add: (on) => cancel(on, id) };
 
-		async function answerOf(account: string): Promise<Outcome<Uint8Array>> {
+		async function answerOf(account: string, query: string): Promise<Shown> {
 			const turn = await gateway.turns.find(account, id);
-			return turn.ok ? accept(state.show(turn.value)) : turn;
+			return turn.ok ? state.show(turn.value, query) : turn;
 		}
 
-		async function inputOf(
-			account: string,
-			query: string,
-		): Promise<Outcome<Uint8Array>> {
+		async function inputOf(account: string, query: string): Promise<Shown> {
 			const chain = await gateway.turns.chain(account, id);
-			return chain.ok ? state.showInput(chain.value, query) : chain;
+			if (!chain.ok) return chain;
+			const body = state.showInput(chain.value, query);
+			return body.ok
+				? accept({ contentType: "application/json", body: body.value })
+				: body;
 		}
 
 		return {
@@ -226,22 +236,20 @@ export function openRoutes(options: {
 				const caller = await admitted(exchange);
 				if (!caller.ok)
 					return respond(exchange.wire, exchange.response, caller.error);
-				const account = caller.value.account.id;
-				const body = items
-					? await inputOf(account, exchange.request.query)
-					: await answerOf(account);
-				if (!body.ok)
-					return respond(exchange.wire, exchange.response, body.error);
-				sendBytes(exchange.response, 200, "application/json", body.value);
+				const show = part === undefined ? answerOf : inputOf;
+				const shown = await show(
+					caller.value.account.id,
+					exchange.request.query,
+				);
+				if (!shown.ok)
+					return respond(exchange.wire, exchange.response, shown.error);
+				const { contentType, body } = shown.value;
+				sendBytes(exchange.response, 200, contentType, body);
 			},
-			...(!items && {
+			...(part === undefined && {
 				async remove(exchange: Exchange) {
 					await options.refresh();
-					const caller = await gateway.access.admit(
-						keyOf(exchange),
-						"call",
-						exchange.request.remote,
-					);
+					const caller = await mayCall(exchange);
 					if (!caller.ok)
 						return respond(exchange.wire, exchange.response, caller.error);
 					const { account, key } = caller.value;
@@ -257,6 +265,25 @@ export function openRoutes(options: {
 				},
 			}),
 		};
+	}
+
+	/** Whatever is stored has ended: nothing here runs in the background. */
+	async function cancel(exchange: Exchange, id: string): Promise<void> {
+		const { response, wire: shape } = exchange;
+		await options.refresh();
+		const caller = await mayCall(exchange);
+		if (!caller.ok) return respond(shape, response, caller.error);
+		const turn = await gateway.turns.find(caller.value.account.id, id);
+		return respond(
+			shape,
+			response,
+			turn.ok
+				? refusal(
+						"response/ended",
+						"Only a response that runs in the background can be cancelled, and this one has ended.",
+					)
+				: turn.error,
+		);
 	}
 
 	async function account(exchange: Exchange): Promise<void> {
@@ -290,7 +317,7 @@ export function openRoutes(options: {
 		const reader = await admitted(exchange);
 		const caller =
 			!reader.ok && reader.error.code === "key/forbidden"
-				? await gateway.access.admit(keyOf(exchange), "call", request.remote)
+				? await mayCall(exchange)
 				: reader;
 		if (!caller.ok) return respond(shape, response, caller.error);
 		const said = await recordOutcome(call, await request.body(), caller.value, {
@@ -430,6 +457,12 @@ interface Resource {
 	readonly remove?: Action;
 	readonly add?: Action;
 }
+
+/** What is sent of a stored answer. */
+type Shown = Outcome<{
+	readonly contentType: string;
+	readonly body: Uint8Array;
+}>;
 
 interface Exchange {
 	readonly request: HttpRequest;

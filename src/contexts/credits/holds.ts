@@ -85,7 +85,7 @@ export function hold(
 		key = state.keys.get(command.key);
 		if (!key) return unknownKey(command.key);
 		const unusable =
-			whyUnusable(key, now) ?? whyForbidden(key, account, substrate, model);
+			whyUnusable(key, now) ?? whyForbidden(key, account, command);
 		if (unusable) return unusable;
 	}
 	const room = Math.min(roomFor(account, key, now), requestCap(account, key));
@@ -136,8 +136,7 @@ export function moveHold(
 	const key = open.key === undefined ? undefined : keyOf(state, open.key);
 	if (key) {
 		const unusable =
-			whyUnusable(key, context.now) ??
-			whyForbidden(key, account, substrate, model);
+			whyUnusable(key, context.now) ?? whyForbidden(key, account, command);
 		if (unusable) return unusable;
 	}
 	let moved = amount;
@@ -190,8 +189,7 @@ function whyNoMore(
 function whyForbidden(
 	key: Key,
 	account: Account,
-	substrate: string,
-	model: string,
+	{ substrate, model, names = [] }: Ask<"hold" | "move-hold">,
 ): ReturnType<typeof refuse> | undefined {
 	if (key.account !== account.id) {
 		return refuse("key/forbidden", "This key belongs to another account.", {
@@ -206,7 +204,7 @@ function whyForbidden(
 			{ key: key.id },
 		);
 	}
-	if (!allowsModel(key.scopes, substrate, model)) {
+	if (!allowsModel(key.scopes, substrate, model, ...names)) {
 		return refuse("key/forbidden", "This key may not use this model.", {
 			key: key.id,
 			model,

@@ -36,17 +36,14 @@ export function whyUnusable(
 	return undefined;
 }
 
-/** True when the scopes let a key use a model, named as `vendor/model` or bare. */
+/** True when the scopes let a key use a model under one of its names: `vendor/model`, bare, as it was asked for. */
 export function allowsModel(
-	scopes: Scopes,
-	substrate: string,
-	model: string,
+	{ models }: Scopes,
+	...names: readonly string[]
 ): boolean {
 	return (
-		scopes.models === undefined ||
-		scopes.models.some(
-			(pattern) => matches(pattern, substrate) || matches(pattern, model),
-		)
+		models === undefined ||
+		models.some((pattern) => names.some((name) => matches(pattern, name)))
 	);
 }
 

@@ -120,6 +120,8 @@ export type CreditsCommand =
 			readonly holder: string;
 			readonly substrate: string;
 			readonly model: string;
+			/** What else the model is called: a key that may use one of the names may use it. */
+			readonly names?: readonly string[];
 			readonly operation: string;
 			/** Id of the price sheet that it was sized by. */
 			readonly sheet: string;
@@ -139,6 +141,7 @@ export type CreditsCommand =
 			readonly atLeast?: MicroCredits;
 			readonly substrate: string;
 			readonly model: string;
+			readonly names?: readonly string[];
 			readonly sheet: string;
 	  }
 	| {

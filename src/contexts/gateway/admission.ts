@@ -17,7 +17,7 @@ import type { Intent, Recorded } from "../log/index.ts";
 import { recordOf } from "../routing/index.ts";
 import type { Caller } from "./access.ts";
 import { type CachePlace, placeOf } from "./answer-cache.ts";
-import { describeFault } from "./faults.ts";
+import { expiryOf } from "./hold-expiry.ts";
 import type { HoldCommand } from "./hold-queue.ts";
 import { affordableLimit } from "./hold-size.ts";
 import { tooLong } from "./kept-turns.ts";
@@ -59,8 +59,6 @@ export interface Replayed {
 	readonly kept: KeptAnswer;
 }
 
-/** A hold outlives the longest call by this many milliseconds. */
-const holdGrace = 60_000;
 /** Calls that may be tried under one idempotency key, each after one that failed and cost nothing. */
 const mostAttempts = 50;
 
@@ -96,13 +94,14 @@ export async function prepare(
 	const counted = count(tools, wire, operation, asked, key.id);
 	if (counted) return accept(counted);
 	const now = tools.clock.now();
+	const needs = request.header("x-dos-needs");
 	const planned = tools.plans.plan({
 		call,
 		wire,
 		operation,
 		asked,
 		caller,
-		needs: request.header("x-dos-needs"),
+		needs,
 		session: request.header("x-dos-session"),
 		previous,
 		now,
@@ -112,7 +111,7 @@ export async function prepare(
 	const leg = plan.next();
 	if (!leg) {
 		if (plan.decision.order.length === 0)
-			await recordRefusal(tools, call, plan);
+			await tools.refusedRoutes.record(call, plan.decision);
 		return { ok: false, error: plan.refusal() };
 	}
 	const retry = request.header("idempotency-key");
@@ -134,15 +133,11 @@ export async function prepare(
 			key: key.id,
 			amount: leg.amount,
 			atLeast: Math.min(leg.size.atLeast, leg.amount),
-			// Holds are decided in the log's time: a clock that was set back must not make them due at once.
-			expires:
-				Math.max(now, tools.head.time()) +
-				tools.timeouts.total +
-				tools.holds.wait +
-				holdGrace,
+			expires: expiryOf(tools),
 			holder: tools.holder(),
 			substrate: leg.substrate.id,
 			model: asked.model,
+			names: leg.names,
 			operation: operation.id,
 			sheet: leg.sheet.id,
 			route: recordOf(plan.decision),
@@ -157,38 +152,22 @@ export async function prepare(
 							// What stands in the address is asked for too.
 							...Object.values(parameters),
 							hex(tools.digest.bytes(body)),
+							...(needs === undefined ? [] : [needs]),
 						].join(" "),
 					},
 		turn: store ? read.value : undefined,
 		// What later requests go on from has to be of its own call.
 		place: store
 			? undefined
-			: placeOf(tools.digest, tools.canonicalJson, operation, asked, plan),
+			: placeOf(
+					tools.digest,
+					tools.canonicalJson,
+					operation,
+					asked,
+					plan,
+					request,
+				),
 	});
-}
-
-/** That nothing may answer is a decision too. A log that does not take it stops no refusal. */
-async function recordRefusal(
-	tools: CallTools,
-	call: string,
-	{ decision }: Plan,
-): Promise<void> {
-	const { account, key } = decision.request;
-	try {
-		await tools.head.execute(
-			"routing",
-			{
-				type: "refuse-route",
-				call,
-				account,
-				...(key !== undefined && { key }),
-				route: recordOf(decision),
-			},
-			{ actor: `key/${key}`, correlation: call },
-		);
-	} catch (fault) {
-		tools.report(`A refusal could not be recorded: ${describeFault(fault)}`);
-	}
 }
 
 /** The vendor counts where it speaks the client's protocol; else what such requests were seen to take is the best that is known. */

@@ -1,6 +1,7 @@
 import type { AnswerStore, KeptAnswer } from "../../ports/answer-store.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Digest } from "../../ports/digest.ts";
+import type { HttpRequest } from "../../ports/http-server.ts";
 import type { WireOperation, WireRequest } from "../../ports/wire-protocol.ts";
 import type { Plan } from "./plan.ts";
 
@@ -88,21 +89,24 @@ export function placeOf(
 	operation: WireOperation,
 	asked: WireRequest,
 	plan: Plan,
+	request: Pick<HttpRequest, "header">,
 ): CachePlace | undefined {
 	const { cache } = plan;
 	if (cache === undefined) return undefined;
-	const { request, policy, table } = plan.decision;
+	const { request: decided, policy, table } = plan.decision;
 	const body = canonicalJson(asked.body);
 	const scope = JSON.stringify([
-		request.account,
-		request.tags,
-		request.stated,
+		decided.account,
+		decided.tags,
+		decided.stated,
 		asked.model,
 		policy,
 		table,
 		operation.id,
 		operation.path,
 		asked.stream,
+		// What goes on to the vendor may change what it answers.
+		operation.passHeaders.map((name) => request.header(name) ?? null),
 	]);
 	const content =
 		body === undefined ? hex(digest.bytes(asked.body)) : digest.text(body);

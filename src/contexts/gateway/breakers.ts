@@ -21,6 +21,8 @@ export interface Breakers {
 	mayCall(substrate: string): boolean;
 	/** Whether it is to get no traffic: one is open, and not due for a probe or waiting for what the probe comes to. */
 	rests(substrate: string): boolean;
+	/** Whether any is open, due or not. */
+	isOpen(substrate: string): boolean;
 	/** The probe got its first byte: there is no need to wait for its last to let others through. */
 	answered(substrate: string, began: number): void;
 	/** Here or elsewhere: what began after a breaker opened and went well closes it. */
@@ -168,6 +170,7 @@ export function openBreakers(options: {
 				!isDue(watched, clock.now())
 			);
 		},
+		isOpen: (substrate) => (known.get(substrate)?.open ?? 0) > 0,
 		answered(substrate, began) {
 			const watched = known.get(substrate);
 			if (!watched || watched.open === 0) return;

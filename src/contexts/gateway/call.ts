@@ -101,7 +101,10 @@ export function openCalls(tools: CallTools): Calls {
 			const waits = tools.gate.enter(
 				caller.value.account.id,
 				() => whyNot(exchange),
-				Number(request.header("content-length")) || 0,
+				// A body that does not say how long it is may be as long as any.
+				request.header("transfer-encoding") === undefined
+					? Number(request.header("content-length")) || 0
+					: tools.bodyBytes,
 			);
 			const entered = waits instanceof Promise ? await waits : waits;
 			if (!entered.ok) return answerRefusal(exchange, entered.error);
@@ -152,18 +155,21 @@ export function openCalls(tools: CallTools): Calls {
 				return answerRefusal(exchange, reason);
 			}
 			if (cached) return await answerCached(exchange, admitted.value, cached);
+			tools.hindsight.began(operation, admitted.value);
+			const followed = tools.shadows.watch(request, response, admitted.value);
 			const flight = new Flight(
 				tools,
 				wire,
 				operation,
 				request,
-				response,
+				followed?.response ?? response,
 				admitted.value,
 				started,
 			);
 			exchange.carried.flight = flight;
 			inFlight++;
 			await flight.done;
+			if (flight.answeredBy !== undefined) followed?.follow(flight.answeredBy);
 		} catch (fault) {
 			// Ours, and before anything was sent. Whether the hold was recorded, the state knows.
 			if (tools.head.state("credits").holds.has(call))
@@ -302,7 +308,10 @@ export function openCalls(tools: CallTools): Calls {
 
 	return {
 		inFlight: () => inFlight,
-		carries: (call) => carried.has(call) || resolutions.waits(call),
+		carries: (call) =>
+			carried.has(call) ||
+			tools.shadows.carries(call) ||
+			resolutions.waits(call),
 		serve,
 		async stop() {
 			stopped = true;
@@ -310,7 +319,10 @@ export function openCalls(tools: CallTools): Calls {
 			tools.queue.close();
 			const under = [...carried.values()];
 			for (const { flight } of under) flight?.stop();
-			await Promise.all(under.map(({ done }) => done));
+			await Promise.all([
+				tools.shadows.stop(),
+				...under.map(({ done }) => done),
+			]);
 			await resolutions.close();
 		},
 	};

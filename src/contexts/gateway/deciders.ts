@@ -2,6 +2,7 @@ import { credits } from "../credits/index.ts";
 import { learning } from "../learning/index.ts";
 import { routing } from "../routing/index.ts";
 import type { LedgerDeciders } from "./model.ts";
+import { shadows } from "./shadow-log.ts";
 import { sizing } from "./sizing.ts";
 import { turns } from "./turns.ts";
 
@@ -12,4 +13,5 @@ export const ledgerDeciders: LedgerDeciders = {
 	turns,
 	routing,
 	learning,
+	shadows,
 };

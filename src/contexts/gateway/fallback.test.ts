@@ -198,6 +198,24 @@ describe("a call that may go to several", () => {
 		expect(moved).toBeUndefined();
 	});
 
+	it("goes nowhere that its key has been kept from since it was decided", async () => {
+		const bench = await open();
+		const { call, upstream } = await bench.called({ model: "m" });
+		await bench.route({
+			type: "set-profile",
+			of: "key",
+			id: "key",
+			profile: { needs: { sovereignty: ["own-machine"] } },
+		});
+		upstream.head(500);
+		upstream.end();
+		await ended(bench, call);
+		expect(vendors(bench)).toEqual(["one"]);
+		expect(call.status).toBe(403);
+		expect(call.body).toContain("route/barred");
+		expect(bench.account()).toMatchObject({ held: 0, spent: 0 });
+	});
+
 	it("is let go everywhere when its client leaves between two attempts", async () => {
 		const bench = await open();
 		const { call, upstream } = await bench.called({ model: "m" });
@@ -360,6 +378,18 @@ describe("a short call that waits for its answer", () => {
 	])("asks nobody else when it %s", async (_, asked, more) => {
 		const { bench } = await waiting(asked, more);
 		expect(vendors(bench)).toHaveLength(1);
+	});
+
+	it("may still go on with the one that it could not ask beside the first", async () => {
+		const { bench, call, first } = await waiting({}, { grant: 1_500 });
+		first.head(500);
+		first.end();
+		await bench.clock.settle();
+		expect(vendors(bench)).toEqual(["one", "three"]);
+		answer(last(bench));
+		await ended(bench, call);
+		expect(call.headers["x-dos-substrate"]).toBe("three/m");
+		expect(bench.account()).toMatchObject({ held: 0, spent: 20 });
 	});
 
 	it("asks nobody else when that would cost more than the caller bounds", async () => {

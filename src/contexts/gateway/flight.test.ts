@@ -734,6 +734,29 @@ describe("a hold that had to shrink", () => {
 });
 
 describe("idempotency keys", () => {
+	it("give again what the client got, without what an attempt before it passed", async () => {
+		const bench = await openTestGateway({
+			attempts: { attempts: 2, fallbacks: 0 },
+		});
+		const { call, upstream } = await bench.called({}, { retry: "k" });
+		upstream.head();
+		upstream.data("e:broken");
+		upstream.end();
+		await bench.clock.advance(5_000);
+		const again = bench.upstreams.at(-1) as TestUpstream;
+		expect(again).not.toBe(upstream);
+		again.head();
+		for (const word of ["t:hello", "u:10,5", "d"]) again.data(word);
+		again.end();
+		await call.done;
+		const replay = bench.call({}, { retry: "k" });
+		await replay.done;
+		expect([call.body, replay.body]).toEqual([
+			"t:hellou:10,5d",
+			"t:hellou:10,5d",
+		]);
+	});
+
 	async function finish(upstream: TestUpstream, word = "t:hello") {
 		upstream.head();
 		upstream.data(word);

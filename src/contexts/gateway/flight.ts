@@ -14,6 +14,7 @@ import { type Admitted, limitFor } from "./admission.ts";
 import { Attempt, type AttemptWatch, isTimeout } from "./attempt.ts";
 import { Body } from "./body.ts";
 import { describeFault } from "./faults.ts";
+import type { Watched } from "./hindsight.ts";
 import { recordedData } from "./model.ts";
 import type { Leg } from "./plan.ts";
 import type { Resolution } from "./resolutions.ts";
@@ -70,6 +71,8 @@ interface Failure {
 export class Flight implements AttemptWatch {
 	/** Resolves when the call is resolved and its answer has ended. Never rejects. */
 	readonly done: Promise<void>;
+	/** Who answered, once the call has ended well. */
+	answeredBy: string | undefined;
 	readonly #tools: CallTools;
 	readonly #wire: WireProtocol;
 	readonly #operation: WireOperation;
@@ -77,7 +80,8 @@ export class Flight implements AttemptWatch {
 	readonly #response: HttpResponse;
 	readonly #admitted: Admitted;
 	readonly #started: number;
-	readonly #kept: Body | undefined;
+	/** The answer, for retries and like requests. */
+	#kept: Body | undefined;
 	#leg: Leg;
 	/** What the hold stands for: the leg, but where a second substrate was asked at once and answered. */
 	#holding: Leg;
@@ -94,6 +98,8 @@ export class Flight implements AttemptWatch {
 	#headers: Record<string, string> = {};
 	/** Sees the answer that later requests may go on from. */
 	#turn: TurnWatch | undefined;
+	/** Gathers the answer, to be judged when its client has it. */
+	#watched: Watched | undefined;
 	/** A plain answer is gathered up to a bound, so that its head can say what it cost. */
 	#gathered: Body | undefined;
 	#passedBytes = 0;
@@ -123,8 +129,6 @@ export class Flight implements AttemptWatch {
 		this.#leg = admitted.leg;
 		this.#holding = admitted.leg;
 		this.#held = admitted.held;
-		this.#kept =
-			admitted.retry || admitted.place ? new Body(answerBytes) : undefined;
 		this.done = new Promise((resolved) => {
 			this.#finish = resolved;
 		});
@@ -155,7 +159,7 @@ export class Flight implements AttemptWatch {
 
 	began(attempt: Attempt): void {
 		const { leg, streaming, meter, contentType } = attempt;
-		const { turn } = this.#admitted;
+		const { turn, retry, place } = this.#admitted;
 		this.#win(attempt);
 		this.#answering = attempt;
 		this.#tools.vitals.answered(
@@ -164,6 +168,12 @@ export class Flight implements AttemptWatch {
 		);
 		this.#headers = this.#headersOf(attempt);
 		this.#turn = turn && this.#wire.state?.watch(turn, contentType);
+		this.#kept = retry || place ? new Body(answerBytes) : undefined;
+		this.#watched = this.#tools.hindsight.watch(
+			this.#wire,
+			this.#admitted,
+			contentType,
+		);
 		if (streaming || meter?.flows) {
 			if (streaming) this.#headers["cache-control"] = "no-cache";
 			this.#headers["x-dos-held"] = String(this.#held);
@@ -173,6 +183,7 @@ export class Flight implements AttemptWatch {
 	passed(_: Attempt, chunk: Uint8Array): void {
 		this.#passedBytes += chunk.byteLength;
 		this.#kept?.add(chunk);
+		this.#watched?.add(chunk);
 		this.#turn?.push(chunk);
 		if (this.#gathered) {
 			if (this.#gathered.add(chunk)) return;
@@ -334,6 +345,9 @@ export class Flight implements AttemptWatch {
 		// What an attempt that came to nothing left behind.
 		this.#answering = undefined;
 		this.#turn = undefined;
+		this.#kept = undefined;
+		this.#watched?.drop();
+		this.#watched = undefined;
 		this.#gathered = undefined;
 		try {
 			this.#attempt = this.#attemptAt(
@@ -464,30 +478,26 @@ export class Flight implements AttemptWatch {
 			this.#answering === undefined &&
 			this.#legs === 1;
 		if (!first || !isWaiting() || !retries.allowed()) return;
-		const leg = plan.next();
+		// Taken only when it is asked: should the first fail meanwhile, it is the one to go on with.
+		const leg = plan.peek();
 		if (!leg) return;
 		const amount = first.leg.amount + leg.amount;
 		const { costCeiling } = plan.decision.request.stated;
-		if (amount > (costCeiling ?? amount)) {
-			plan.pass(leg.substrate.id, "route/cost-ceiling");
-			return;
-		}
+		if (amount > (costCeiling ?? amount)) return;
 		try {
 			const moved = await head.execute(
 				"credits",
 				this.#move(first.leg, amount, amount),
 				{ actor: `key/${command.key}`, cause: command.call },
 			);
-			if (!isWaiting()) return;
+			if (!moved.ok || !isWaiting() || !plan.allows(leg, clock.now())) return;
 			const key = keys.take(
 				leg.substrate.vendor,
 				leg.size.inputUsual + leg.size.outputTokens,
 				leg.substrate.model,
 			);
-			if (!moved.ok || "retryAfter" in key || !plan.allows(leg, clock.now())) {
-				plan.pass(leg.substrate.id, "route/no-hedge");
-				return;
-			}
+			if ("retryAfter" in key) return;
+			plan.next();
 			metrics.count("dos_hedges_total", { vendor: leg.substrate.vendor.id });
 			this.#hedge = this.#attemptAt(leg, key, leg.size.outputLimit);
 			this.#hedge.send();
@@ -518,7 +528,7 @@ export class Flight implements AttemptWatch {
 	}
 
 	#move(
-		{ substrate, sheet }: Leg,
+		{ substrate, names, sheet }: Leg,
 		amount: number,
 		atLeast: number,
 	): Extract<CreditsCommand, { type: "move-hold" }> {
@@ -530,6 +540,7 @@ export class Flight implements AttemptWatch {
 			atLeast,
 			substrate: substrate.id,
 			model,
+			names,
 			sheet: sheet.id,
 		};
 	}
@@ -808,12 +819,18 @@ export class Flight implements AttemptWatch {
 		try {
 			this.#measure(resolution.ending, outcome);
 			answer(charged);
+			if (resolution.ending === "finished")
+				this.answeredBy = this.#leg.substrate.id;
 		} catch (fault) {
 			this.#tools.report(
 				`${resolution.call} failed inside: ${describeFault(fault)}`,
 			);
 			this.#response.abort();
 		}
+		if (resolution.ending === "finished") {
+			this.#tools.hindsight.answered(resolution.call);
+			this.#watched?.judge();
+		} else this.#watched?.drop();
 		this.#finish();
 	}
 

@@ -113,6 +113,19 @@ describe("the gate", () => {
 		expect(events).toEqual(["a1 in", "a3 rate/overloaded", "a2 in"]);
 	});
 
+	it("leaves room for others, however many calls of one account last", async () => {
+		const { come, go, inside, events } = open({ calls: 16 });
+		for (let n = 0; n < 20; n++) come(`a${n}`);
+		expect(inside()).toBe(14);
+		come("b0");
+		come("c0");
+		await go("a0");
+		come("b1");
+		await go("c0");
+		expect(inside()).toBe(16);
+		expect(events.slice(14)).toEqual(["b0 in", "c0 in", "a14 in", "b1 in"]);
+	});
+
 	it("gives a place in a full queue to an account that has less of it", async () => {
 		const { come, clock, waiting, events } = open({ queue: 3 });
 		for (const name of ["a0", "a1", "a2", "a3", "b1", "b2"]) come(name);

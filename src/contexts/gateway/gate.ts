@@ -10,7 +10,8 @@ import { stopping } from "./vendor-refusals.ts";
 
 /**
  * So many calls are carried out at once, and their bodies are so large together. Who finds no room waits, accounts
- * taking turns and nobody overtaken by what is smaller; who would wait too long is refused.
+ * taking turns and nobody overtaken by what is smaller; who would wait too long is refused. One account alone takes no
+ * more than seven places of eight.
  */
 export interface Gate {
 	/**
@@ -23,6 +24,8 @@ export interface Gate {
 		cancelled: () => Refusal | undefined,
 		bytes?: number,
 	): Outcome<() => void> | Promise<Outcome<() => void>>;
+	/** The way out, where there is room at once and nobody waits for it. */
+	tryEnter(bytes: number): (() => void) | undefined;
 	/** Calls that wait. */
 	waiting(): number;
 	/** Calls that went in and have not come out. */
@@ -61,6 +64,9 @@ export function openGate(options: {
 	const looks = Math.ceil(wait / between) + 1;
 	/** Those who wait by account, the oldest of each first. The first account is next, and goes behind the others then. */
 	const lines = new Map<string, Waiter[]>();
+	/** How many calls of an account are inside, and may be: one whose calls last leaves room for others. */
+	const insideOf = new Map<string, number>();
+	const share = calls - Math.floor(calls / 8);
 	let inside = 0;
 	let load = 0;
 	let waiting = 0;
@@ -71,17 +77,31 @@ export function openGate(options: {
 		return inside < calls && load + bytes <= most;
 	}
 
-	function wayOut(bytes: number): Outcome<() => void> {
+	function mayHaveMore(account: string): boolean {
+		return (insideOf.get(account) ?? 0) < share;
+	}
+
+	function goInOf(account: string, bytes: number): () => void {
+		insideOf.set(account, (insideOf.get(account) ?? 0) + 1);
+		return goIn(bytes, () => {
+			const left = (insideOf.get(account) ?? 0) - 1;
+			if (left > 0) insideOf.set(account, left);
+			else insideOf.delete(account);
+		});
+	}
+
+	function goIn(bytes: number, onOut = (): void => {}): () => void {
 		inside++;
 		load += bytes;
 		let out = false;
-		return accept(() => {
+		return () => {
 			if (out) return;
 			out = true;
 			inside--;
 			load -= bytes;
+			onOut();
 			if (waiting > 0) letIn();
-		});
+		};
 	}
 
 	function overloaded(reason: string): Outcome<never> {
@@ -94,12 +114,16 @@ export function openGate(options: {
 		);
 	}
 
+	function nextLine(): readonly [string, Waiter[]] | undefined {
+		for (const line of lines) if (mayHaveMore(line[0])) return line;
+		return undefined;
+	}
+
 	function letIn(): void {
 		while (waiting > 0) {
-			const [account, line] = lines.entries().next().value as [
-				string,
-				Waiter[],
-			];
+			const next = nextLine();
+			if (!next) return;
+			const [account, line] = next;
 			const { cancelled, answer, bytes } = line[0] as Waiter;
 			const reason = cancelled();
 			if (!reason && !fits(bytes)) return;
@@ -107,7 +131,9 @@ export function openGate(options: {
 			waiting--;
 			lines.delete(account);
 			if (line.length > 0) lines.set(account, line);
-			answer(reason ? { ok: false, error: reason } : wayOut(bytes));
+			answer(
+				reason ? { ok: false, error: reason } : accept(goInOf(account, bytes)),
+			);
 		}
 	}
 
@@ -166,7 +192,8 @@ export function openGate(options: {
 			const reason = cancelled();
 			if (reason) return { ok: false, error: reason };
 			const bytes = Math.min(size, most);
-			if (waiting === 0 && fits(bytes)) return wayOut(bytes);
+			if (waiting === 0 && fits(bytes) && mayHaveMore(account))
+				return accept(goInOf(account, bytes));
 			if (wait <= 0 || (waiting >= queue && !makesRoom(account)))
 				return overloaded("queue");
 			return new Promise((answer) => {
@@ -176,7 +203,13 @@ export function openGate(options: {
 				else lines.set(account, [waiter]);
 				waiting++;
 				lookLater();
+				// Those before it may wait for nothing but places of their own account.
+				letIn();
 			});
+		},
+		tryEnter: (size) => {
+			const bytes = Math.min(size, most);
+			return !closed && waiting === 0 && fits(bytes) ? goIn(bytes) : undefined;
 		},
 		waiting: () => waiting,
 		inside: () => inside,

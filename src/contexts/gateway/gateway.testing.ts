@@ -20,6 +20,7 @@ import type {
 } from "../../ports/http-client.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
 import type { PriceBook, PriceSheet } from "../../ports/price-book.ts";
+import type { Readings } from "../../ports/reading.ts";
 import type {
 	Metered,
 	WireOperation,
@@ -32,6 +33,7 @@ import { openDesk, type RoutingCommand } from "../routing/index.ts";
 import { ledgerDeciders } from "./deciders.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
 import type { AttemptRules, LedgerDeciders } from "./model.ts";
+import type { ShadowOptions } from "./shadow.ts";
 import {
 	type ActiveVendor,
 	openSubstrates,
@@ -118,12 +120,12 @@ export const testWire: WireProtocol = {
 		inputBytes: request.inputBytes,
 		messages: 1,
 		last: "user",
-		tools: 0,
+		tools: askedShape(request).tools ?? 0,
 		step: 0,
 		images: 0,
 		documents: 0,
 		audio: 0,
-		schema: false,
+		schema: askedShape(request).schema ?? false,
 		reasoning: "none",
 		logprobs: false,
 		stream: request.stream,
@@ -176,6 +178,14 @@ export const testWire: WireProtocol = {
 	speaks: () => true,
 	clientKey: (header) => header("x-key"),
 };
+
+/** What a test asks for beside what requests have. */
+function askedShape(request: WireRequest): {
+	readonly tools?: number;
+	readonly schema?: boolean;
+} {
+	return request as WireRequest & { tools?: number; schema?: boolean };
+}
 
 export const nothingMetered: Metered = {
 	rest: undefined,
@@ -407,6 +417,9 @@ export async function openTestGateway(
 		/** Nothing can be kept or found. */
 		failingAnswers?: boolean;
 		vendors?: readonly string[];
+		/** Of answers to requests with `tools` or `schema`. */
+		readings?: Readings;
+		shadow?: ShadowOptions;
 		/** Milliseconds since 1970 UTC. */
 		start?: number;
 		/** By vendor, where it has more than one. */
@@ -478,6 +491,8 @@ export async function openTestGateway(
 			crossings: noCrossings,
 		}),
 		crossings: noCrossings,
+		readings: options.readings ?? { read: () => undefined },
+		...(options.shadow && { shadow: options.shadow }),
 		desk: openDesk({
 			state: () => head.state("routing"),
 			catalogue: options.catalogue ?? noCatalogue,

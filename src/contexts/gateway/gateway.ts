@@ -7,6 +7,7 @@ import type { Digest } from "../../ports/digest.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { HttpClient, Timeouts } from "../../ports/http-client.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
+import type { Readings } from "../../ports/reading.ts";
 import type { WireOperation, WireProtocol } from "../../ports/wire-protocol.ts";
 import type { Hold } from "../credits/index.ts";
 import type { Head } from "../log/index.ts";
@@ -16,6 +17,7 @@ import { openAnswerCache } from "./answer-cache.ts";
 import { openCalls } from "./call.ts";
 import { describeFault } from "./faults.ts";
 import { openGate } from "./gate.ts";
+import { openHindsight } from "./hindsight.ts";
 import { openHoldQueue } from "./hold-queue.ts";
 import { openTurns, type Turns } from "./kept-turns.ts";
 import { type Metrics, openMetrics } from "./metrics.ts";
@@ -30,9 +32,12 @@ import { openPlans, type Question } from "./plan.ts";
 import { type Quote, quoteFor } from "./quote.ts";
 import { type Receipt, receiptOf } from "./receipts.ts";
 import { recoverHolds, sweepHolds } from "./recovery.ts";
+import { openRefusedRoutes } from "./refused-routes.ts";
 import { repeat } from "./repeat.ts";
 import { openResolutions } from "./resolutions.ts";
 import { openRetries } from "./retries.ts";
+import { openShadows, type ShadowOptions } from "./shadow.ts";
+import { noShadows } from "./shadow-watch.ts";
 import type { Substrates } from "./substrates.ts";
 import { openVendorKeys } from "./vendor-keys.ts";
 import { openVitals } from "./vitals.ts";
@@ -46,12 +51,15 @@ export interface GatewayOptions {
 	readonly client: HttpClient;
 	readonly answers: AnswerStore;
 	readonly crossings: Crossings;
+	readonly readings: Readings;
 	readonly substrates: Substrates;
 	/** What calls are decided by. */
 	readonly desk: RoutingDesk;
 	readonly holds: HoldRules;
 	readonly attempts: AttemptRules;
 	readonly crowd: CrowdRules;
+	/** Calls that are sent a second time; absent: none. */
+	readonly shadow?: ShadowOptions;
 	/** What an answer out of the cache costs, in hundredths of what it cost first; 0: nothing. */
 	readonly cachePrice: number;
 	/** The one text of a JSON document; undefined where it is none. */
@@ -106,8 +114,21 @@ export function openGateway(options: GatewayOptions): Gateway {
 	const onDuty = options.onDuty ?? (() => true);
 	const metrics = openMetrics();
 	const access = openAccess(options);
-	const queue = openHoldQueue({ head, clock, wait: holds.wait });
 	const resolutions = openResolutions({ head, clock, report });
+	const queue = openHoldQueue({
+		head,
+		clock,
+		wait: holds.wait,
+		inDoubt: (call) =>
+			void resolutions.record({
+				type: "release",
+				call,
+				ending: "not-sent",
+				notes: [
+					"The disk did not confirm the hold in time; the call was refused and nothing was sent.",
+				],
+			}),
+	});
 	const turns = openTurns(options);
 	const vitals = openVitals({
 		clock,
@@ -122,7 +143,8 @@ export function openGateway(options: GatewayOptions): Gateway {
 	const gate = openGate({ clock, ...options.crowd, metrics });
 	const plans = openPlans({ ...options, vitals });
 	const cache = openAnswerCache(options);
-	const calls = openCalls({
+	const hindsight = openHindsight({ ...options, metrics });
+	const carryOut = {
 		...options,
 		routing: options.attempts,
 		plans,
@@ -130,12 +152,18 @@ export function openGateway(options: GatewayOptions): Gateway {
 		vitals,
 		keys,
 		retries,
+		refusedRoutes: openRefusedRoutes(options),
 		gate,
+		hindsight,
 		access,
 		queue,
 		resolutions,
 		metrics,
 		turns,
+	};
+	const calls = openCalls({
+		...carryOut,
+		shadows: options.shadow ? openShadows(carryOut, options.shadow) : noShadows,
 	});
 	const stopSweeping = sweepHolds(
 		head,
@@ -213,6 +241,7 @@ export function openGateway(options: GatewayOptions): Gateway {
 			stopRecovering();
 			stopForgetting();
 			await calls.stop();
+			await hindsight.close();
 		},
 	};
 }

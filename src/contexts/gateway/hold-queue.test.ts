@@ -17,6 +17,8 @@ const wait = 1_000;
 let clock: ManualClock;
 let log: ReturnType<typeof faultyLog>;
 let head: Head<LedgerDeciders>;
+/** Calls whose hold may yet turn up. */
+let doubted: string[];
 let queue: HoldQueue;
 /** Commands that reached the head: calls by their id. */
 let executed: string[];
@@ -40,7 +42,13 @@ async function open(options: { batchLimit?: number } = {}): Promise<void> {
 			return execute(name, command, intent);
 		},
 	};
-	queue = openHoldQueue({ head, clock, wait });
+	queue = openHoldQueue({
+		head,
+		clock,
+		wait,
+		inDoubt: (call) => doubted.push(call),
+	});
+	doubted = [];
 	for (const account of ["main", "other"]) {
 		await run({ type: "open-account", account, name: account });
 		await run({ type: "grant", account, amount: 100 });
@@ -374,6 +382,19 @@ describe("the hold queue", () => {
 		});
 	});
 
+	it("says which call may be held without anybody knowing, and no other", async () => {
+		for (const fault of ["log/full", "log/unknown", "log/failed"]) {
+			log.fault = fault;
+			const asked = hold(`c ${fault}`, 10);
+			await clock.settle();
+			expect(asked.answer).toBe(fault);
+		}
+		delete log.fault;
+		hold("c1", 10);
+		await clock.settle();
+		expect(doubted).toEqual(["c log/unknown"]);
+	});
+
 	it("closed lets nobody wait", async () => {
 		hold("c1", 100);
 		await clock.settle();
@@ -392,7 +413,7 @@ describe("the hold queue", () => {
 	});
 
 	it("without patience shrinks or refuses at once", async () => {
-		queue = openHoldQueue({ head, clock, wait: 0 });
+		queue = openHoldQueue({ head, clock, wait: 0, inDoubt: () => {} });
 		hold("c1", 70);
 		await clock.settle();
 		const asked = hold("c2", 60, { atLeast: 20 });

@@ -54,8 +54,10 @@ export function openHoldQueue(options: {
 	readonly clock: Clock;
 	/** Milliseconds that a call waits at most; 0 refuses at once. */
 	readonly wait: number;
+	/** Hears of a call that was not held as far as anybody was told, and whose hold may yet turn up. */
+	readonly inDoubt: (call: string) => void;
 }): HoldQueue {
-	const { head, clock, wait } = options;
+	const { head, clock, wait, inDoubt } = options;
 	const lanes = new Map<string, Lane>();
 	let closed = false;
 
@@ -74,11 +76,15 @@ export function openHoldQueue(options: {
 		{ command, intent }: Pick<Waiter, "command" | "intent">,
 		pressing: boolean,
 	): Promise<Outcome<Recorded>> {
-		return head.execute(
+		const held = head.execute(
 			"credits",
 			pressing ? { ...command, pressing } : command,
 			intent,
 		);
+		held.catch((fault: { readonly code?: unknown }) => {
+			if (fault.code === "log/unknown") inDoubt(command.call);
+		});
+		return held;
 	}
 
 	/** Tries the first of a lane, again for as long as one of them leaves it or something more has come free. */

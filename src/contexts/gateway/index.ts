@@ -14,6 +14,7 @@ export type { Quote } from "./quote.ts";
 export { type Receipt, receiptOf } from "./receipts.ts";
 export { recoverHolds } from "./recovery.ts";
 export { respond } from "./respond.ts";
+export type { ShadowOptions, ShadowRule } from "./shadow.ts";
 export {
 	type ActiveVendor,
 	type ListedModel,

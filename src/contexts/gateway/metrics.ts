@@ -25,7 +25,11 @@ const help: Readonly<Record<string, string>> = {
 		"Calls that went on to another substrate, by the vendor of that.",
 	dos_hedges_total:
 		"Calls that asked a second substrate while the first was late, by the vendor of that.",
+	dos_shadow_total:
+		"Calls chosen to be sent to another model as well, by what came of it.",
 	dos_cache_total: "Looks into the cache, by what was found.",
+	dos_answers_judged_total:
+		"Answers held against the schema or the tools that their requests named.",
 	dos_retries_total: "Requests sent to vendors once more.",
 	dos_retries_refused_total:
 		"Retries that were not made because their budget was used up.",

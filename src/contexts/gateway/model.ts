@@ -8,6 +8,7 @@ import type {
 import type { LearningCommand } from "../learning/index.ts";
 import type { Recorded } from "../log/index.ts";
 import type { RoutingCommand, RoutingState } from "../routing/index.ts";
+import type { ShadowCommand } from "./shadow-log.ts";
 import type { SizingState } from "./sizing.ts";
 import type { TurnCommand } from "./turns.ts";
 
@@ -18,6 +19,7 @@ export type LedgerDeciders = {
 	readonly turns: Decider<null, TurnCommand>;
 	readonly routing: Decider<RoutingState, RoutingCommand>;
 	readonly learning: Decider<null, LearningCommand>;
+	readonly shadows: Decider<null, ShadowCommand>;
 };
 
 /** How holds are sized, and how long a call waits for others' to come free. */

@@ -44,6 +44,8 @@ import type { Vitals } from "./vitals.ts";
 /** One way to answer a call: a substrate that its decision allows, and what it takes to ask it. */
 export interface Leg {
 	readonly substrate: Substrate;
+	/** What its model is called, by its vendor and by others. */
+	readonly names: readonly string[];
 	readonly passage: Passage;
 	readonly sheet: PriceSheet;
 	readonly expected: Expected;
@@ -75,10 +77,21 @@ export interface Question {
 	readonly now: number;
 }
 
+/** What is decided in place of what a request asks for. */
+export interface Instead {
+	readonly name: string;
+	/** What it is done for now. Absent: the same. */
+	readonly callType?: string | undefined;
+}
+
 /** Decides where calls may go. */
 export interface Plans {
-	/** Refuses as `Substrates.find` does, with `request/invalid` (needs), `route/no-eligible-substrate`, `key/forbidden`. */
-	plan(question: Question): Outcome<Plan>;
+	/**
+	 * Refuses as `Substrates.find` does, with `request/invalid` (needs), `route/no-eligible-substrate`, `key/forbidden`.
+	 * With `instead`, the same request is decided for that name in place of its own, in no session and with no cache:
+	 * every filter stands, and a key that may use the one name has to be allowed the other too.
+	 */
+	plan(question: Question, instead?: Instead): Outcome<Plan>;
 	/** A session was answered there: its prompt is cached. */
 	answered(session: string, substrate: string): void;
 }
@@ -93,7 +106,7 @@ interface PlanTools {
 /** Worlds that are remembered: one each for models that no catalogue lists. */
 const worlds = 32;
 const mostSessions = 10_000;
-const mostNames = 10_000;
+const mostNames = 2_000;
 
 export function openPlans(
 	tools: PlanTools & { readonly desk: RoutingDesk; readonly vitals: Vitals },
@@ -147,46 +160,66 @@ export function openPlans(
 	}
 
 	return {
-		plan(question) {
+		plan(question, instead) {
 			const { wire, operation, asked, caller } = question;
 			const inForce = desk.current();
-			const meant = meaning(asked.model, wire.id, operation.means, inForce);
+			const name = instead?.name ?? asked.model;
+			const meant = meaning(name, wire.id, operation.means, inForce);
 			if (!meant.ok) return meant;
 			const { key, account } = caller;
-			const profiles = [
-				desk.profile("key", key.id),
-				desk.profile("account", account.id),
-			].filter((profile) => profile !== undefined);
+			const profilesNow = () =>
+				[
+					desk.profile("key", key.id),
+					desk.profile("account", account.id),
+				] as const;
+			const brought = profilesNow();
+			const profiles = brought.filter((profile) => profile !== undefined);
 			const stated = statedNeeds(question, profiles);
 			if (!stated.ok) return stated;
-			const { needs, session, cache } = stated.value;
-			const tags = tagsOf(profiles);
-			const rights = rightsOf(caller, asked.model);
+			const { needs, cache, shadow } = stated.value;
+			const session = instead === undefined ? stated.value.session : undefined;
+			const rights = rightsOf(caller, name);
 			const unreachable = substrates.unreachable(wire.id, operation.means);
 			const inSession =
 				session === undefined ? undefined : `${account.id}/${session}`;
 			const sticky =
 				inSession === undefined ? undefined : sessions.get(inSession);
 			const budget = budgetOf(caller, meant.value.asked);
-			seed = (seed + 1) % 0x7fff_ffff;
+			if (instead === undefined) seed = (seed + 1) % 0x7fff_ffff;
 			const request: RouteRequest = {
 				asked: meant.value.asked,
 				account: account.id,
 				key: key.id,
-				...(tags.length > 0 && { tags }),
+				...taggedBy(profiles),
 				...(rights && { rights: [rights] }),
 				...(unreachable.length > 0 && { unreachable }),
-				stated: needs,
+				stated:
+					instead?.callType === undefined
+						? needs
+						: joinNeeds([{ callType: instead.callType }, needs]),
 				inferred: infer(wire.traits(asked)),
 				...(budget !== undefined && { budget }),
 				...(sticky !== undefined && { sticky }),
 				seed,
 			};
 			const { catalogue } = meant.value;
+			const hasItsProfiles = (): boolean =>
+				profilesNow().every((profile, at) => profile === brought[at]);
+			const requestNow = (): RouteRequest => {
+				if (hasItsProfiles()) return request;
+				const others = profilesNow().filter((each) => each !== undefined);
+				const joined = statedNeeds(question, others);
+				const { tags: _, ...rest } = request;
+				return {
+					...rest,
+					...taggedBy(others),
+					stated: joined.ok ? joined.value.needs : needs,
+				};
+			};
 			const decide = (at: number): Decision => {
 				const { policy, table } = desk.current();
 				return router.decide(
-					request,
+					requestNow(),
 					catalogue,
 					policy,
 					vitals.snapshot(),
@@ -198,11 +231,18 @@ export function openPlans(
 			const isCurrent = (at: number, { until }: Decision): boolean => {
 				const current = desk.current();
 				return (
-					at < until && current.policy === policy && current.table === table
+					at < until &&
+					current.policy === policy &&
+					current.table === table &&
+					hasItsProfiles()
 				);
 			};
 			return accept(
-				new Plan(tools, vitals, question, decide, isCurrent, inSession, cache),
+				new Plan(tools, vitals, question, decide, isCurrent, {
+					session: inSession,
+					cache: instead === undefined ? cache : undefined,
+					shadow: instead === undefined && shadow,
+				}),
 			);
 		},
 		answered(session, substrate) {
@@ -227,16 +267,19 @@ export class Plan {
 	readonly session: string | undefined;
 	/** Milliseconds that an answer given before may be given again; undefined: none may. */
 	readonly cache: number | undefined;
+	/** Whether it may be sent a second time, to another model. */
+	readonly shadow: boolean;
+	readonly question: Question;
 	/** What was tried or passed over, in order. */
 	readonly attempts: AttemptMade[] = [];
 	readonly #tools: PlanTools;
 	readonly #vitals: Vitals;
-	readonly #question: Question;
 	readonly #decide: (at: number) => Decision;
 	readonly #isCurrent: (at: number, decision: Decision) => boolean;
 	#at = 0;
 	/** Passed over because they rest: asked when nothing else is left. */
 	readonly #resting: Leg[] = [];
+	#peeked: Leg | undefined;
 	#first: Refusal | undefined;
 
 	constructor(
@@ -245,21 +288,33 @@ export class Plan {
 		question: Question,
 		decide: (at: number) => Decision,
 		isCurrent: (at: number, decision: Decision) => boolean,
-		session: string | undefined,
-		cache: number | undefined,
+		{ session, cache, shadow }: Pick<Plan, "session" | "cache" | "shadow">,
 	) {
 		this.#tools = tools;
 		this.#vitals = vitals;
-		this.#question = question;
+		this.question = question;
 		this.#decide = decide;
 		this.#isCurrent = isCurrent;
 		this.decision = decide(question.now);
 		this.session = session;
 		this.cache = cache;
+		this.shadow = shadow;
 	}
 
 	/** The next that can be asked; undefined when none is left. */
 	next(): Leg | undefined {
+		const leg = this.peek();
+		this.#peeked = undefined;
+		return leg;
+	}
+
+	/** The same, which stays the next. */
+	peek(): Leg | undefined {
+		this.#peeked ??= this.#find();
+		return this.#peeked;
+	}
+
+	#find(): Leg | undefined {
 		const { order } = this.decision;
 		while (this.#at < order.length) {
 			const leg = this.#fit(this.#at++);
@@ -273,7 +328,7 @@ export class Plan {
 		return this.#resting.shift();
 	}
 
-	/** Whether it may be asked at this moment too: since it was decided, a posture may have come into force, or another policy. */
+	/** Whether it may be asked at this moment too: since it was decided, a posture may have come into force, another policy, or what its key and account bring. */
 	allows({ substrate }: Leg, now: number): boolean {
 		return (
 			this.#isCurrent(now, this.decision) ||
@@ -300,18 +355,18 @@ export class Plan {
 			? {
 					code: "key/forbidden",
 					message: "This key may not use this model.",
-					details: { key, model: this.#question.asked.model },
+					details: { key, model: this.question.asked.model },
 				}
 			: none;
 	}
 
 	#fit(at: number): Leg | undefined {
 		const choice = this.decision.order[at] as Decision["order"][number];
-		const { id, vendor, model } = choice.facts;
+		const { id, vendor, model, name } = choice.facts;
 		// Facts of one place say nothing of the place that the vendor's address leads to.
 		const leg =
 			id === `${vendor}/${model}`
-				? this.#leg(vendor, model)
+				? this.#leg(vendor, model, [model, name])
 				: refuse(
 						"model/no-region",
 						`${id} has no address of its own here: give its region a vendor of its own under vendors: in config.yaml.`,
@@ -322,10 +377,14 @@ export class Plan {
 		return undefined;
 	}
 
-	#leg(vendorId: string, model: string): Outcome<Leg> {
+	#leg(
+		vendorId: string,
+		model: string,
+		names: readonly string[],
+	): Outcome<Leg> {
 		const { substrates, head, holds, crossings } = this.#tools;
 		const { wire, operation, asked, caller, now, call, previous } =
-			this.#question;
+			this.question;
 		const reached = substrates.reach(vendorId, model, wire.id, operation.means);
 		if (!reached.ok) return reached;
 		const substrate = reached.value;
@@ -371,6 +430,7 @@ export class Plan {
 		if (!passage.ok) return passage;
 		return accept({
 			substrate,
+			names,
 			passage: passage.value,
 			sheet,
 			expected,
@@ -429,8 +489,15 @@ function statedNeeds(
 	{ asked, needs, session }: Question,
 	profiles: readonly Profile[],
 ): Outcome<Stated> {
+	// Sessions are remembered by their names.
+	if (session !== undefined && !(session.length >= 1 && session.length <= 200))
+		return refuse(
+			"request/invalid",
+			"x-dos-session: a session's name has 1 to 200 characters.",
+			{ field: "x-dos-session" },
+		);
 	if (asked.dos === undefined && needs === undefined && profiles.length === 0)
-		return accept({ needs: none, session, cache: undefined });
+		return accept({ needs: none, session, cache: undefined, shadow: true });
 	const said = asked.dos === undefined ? nothingSaid : readDosField(asked.dos);
 	if (!said.ok) return said;
 	const headed = needs === undefined ? accept(none) : readNeedsHeader(needs);
@@ -446,6 +513,9 @@ function statedNeeds(
 			said.value.cache === false
 				? undefined
 				: profiles.find(({ cache }) => cache !== undefined)?.cache,
+		shadow:
+			said.value.shadow !== false &&
+			profiles.every(({ shadow }) => shadow !== false),
 	});
 }
 
@@ -453,12 +523,12 @@ interface Stated {
 	readonly needs: StatedNeeds;
 	readonly session: string | undefined;
 	readonly cache: number | undefined;
+	readonly shadow: boolean;
 }
 
-function tagsOf(profiles: readonly Profile[]): readonly string[] {
-	return profiles.length === 0
-		? noTags
-		: [...new Set(profiles.flatMap(({ tags }) => tags ?? noTags))];
+function taggedBy(profiles: readonly Profile[]): Pick<RouteRequest, "tags"> {
+	const tags = new Set(profiles.flatMap(({ tags }) => tags ?? []));
+	return tags.size > 0 ? { tags: [...tags] } : {};
 }
 
 /** A key that may use a name may use what that stands for; else what it may use are substrates and models. */
@@ -467,8 +537,7 @@ function rightsOf(
 	name: string,
 ): readonly string[] | undefined {
 	const { models } = key.scopes;
-	if (models === undefined || allowsModel(key.scopes, name, name))
-		return undefined;
+	if (models === undefined || allowsModel(key.scopes, name)) return undefined;
 	return models;
 }
 
@@ -489,5 +558,4 @@ function someOn(
 }
 
 const none: StatedNeeds = {};
-const noTags: readonly string[] = [];
 const nothingSaid: Outcome<DosField> = accept({ needs: none });

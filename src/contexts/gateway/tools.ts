@@ -5,10 +5,12 @@ import type { Crossings } from "../../ports/crossing.ts";
 import type { Digest } from "../../ports/digest.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type { HttpClient, Timeouts } from "../../ports/http-client.ts";
+import type { Readings } from "../../ports/reading.ts";
 import type { Head } from "../log/index.ts";
 import type { Access } from "./access.ts";
 import type { AnswerCache } from "./answer-cache.ts";
 import type { Gate } from "./gate.ts";
+import type { Hindsight } from "./hindsight.ts";
 import type { HoldQueue } from "./hold-queue.ts";
 import type { Turns } from "./kept-turns.ts";
 import type { Metrics } from "./metrics.ts";
@@ -19,8 +21,10 @@ import type {
 	Report,
 } from "./model.ts";
 import type { Plans } from "./plan.ts";
+import type { RefusedRoutes } from "./refused-routes.ts";
 import type { Resolutions } from "./resolutions.ts";
 import type { Retries } from "./retries.ts";
+import type { Shadows } from "./shadow-watch.ts";
 import type { Substrates } from "./substrates.ts";
 import type { VendorKeys } from "./vendor-keys.ts";
 import type { Vitals } from "./vitals.ts";
@@ -36,6 +40,7 @@ export interface CallTools {
 	readonly answers: AnswerStore;
 	readonly access: Access;
 	readonly crossings: Crossings;
+	readonly readings: Readings;
 	readonly substrates: Substrates;
 	readonly turns: Turns;
 	readonly queue: HoldQueue;
@@ -48,7 +53,10 @@ export interface CallTools {
 	readonly vitals: Vitals;
 	readonly keys: VendorKeys;
 	readonly retries: Retries;
+	readonly refusedRoutes: RefusedRoutes;
 	readonly gate: Gate;
+	readonly shadows: Shadows;
+	readonly hindsight: Hindsight;
 	readonly holds: HoldRules;
 	readonly routing: AttemptRules;
 	/** What an answer out of the cache costs, in hundredths of what it cost first. */

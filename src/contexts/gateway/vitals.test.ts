@@ -163,6 +163,22 @@ describe("health", () => {
 		expect(metrics.render()).not.toContain("dos_breakers_open{");
 	});
 
+	it("asks what is due in its turn, and forgives what has shown that it is well", () => {
+		const { see, health, pass, now, answered } = open();
+		see(5, { ending: "server" });
+		expect(health()).toEqual({ errors: 2000, resting: true });
+		pass(13_000);
+		// As if nothing were known: behind what never failed it would never be asked.
+		expect(health()).toBeUndefined();
+		see(1, { ending: "server", total: 0 });
+		expect(health()).toEqual({ errors: 2000, resting: true });
+		pass(26_000);
+		const began = now();
+		pass(1_000);
+		answered("a/m", now() - began);
+		expect(health()).toBeUndefined();
+	});
+
 	it("lets others through at a probe's first byte", () => {
 		const { see, pass, mayCall, answered } = open();
 		see(3, { ending: "connect" });

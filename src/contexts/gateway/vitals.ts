@@ -140,8 +140,9 @@ export function openVitals(options: {
 		const one = measured(substrate, now);
 		fade(one, now);
 		one.all++;
-		if (ending === "ok") breakers.succeeded(substrate, began);
-		else {
+		if (ending === "ok") {
+			closing(substrate, () => breakers.succeeded(substrate, began));
+		} else {
 			one.failed++;
 			breakers.failed(substrate, ending, began, here);
 		}
@@ -154,6 +155,17 @@ export function openVitals(options: {
 			took >= shortAnswer
 		)
 			learn(one.throughput, (outputTokens * 1000) / took, now);
+	}
+
+	/** What failed before it rested says nothing of how it is now. */
+	function closing(substrate: string, told: () => void): void {
+		const wasOpen = breakers.isOpen(substrate);
+		told();
+		const one = known.get(substrate);
+		if (one && wasOpen && !breakers.isOpen(substrate)) {
+			one.failed = 0;
+			one.errorStep = 0;
+		}
 	}
 
 	function look(now: number): void {
@@ -193,7 +205,8 @@ export function openVitals(options: {
 			...(throughput.step === undefined
 				? {}
 				: { throughput: middleOf(throughput.step) }),
-			...(one.errorStep === 0
+			// Once it is due for a probe it has to be asked, to show how it is.
+			...(one.errorStep === 0 || (!resting && breakers.isOpen(substrate))
 				? {}
 				: { errors: errorSteps[one.errorStep - 1] as number }),
 			...(resting && { resting }),
@@ -214,7 +227,9 @@ export function openVitals(options: {
 		},
 		mayCall: breakers.mayCall,
 		answered(substrate, firstByte) {
-			breakers.answered(substrate, clock.now() - firstByte);
+			closing(substrate, () =>
+				breakers.answered(substrate, clock.now() - firstByte),
+			);
 		},
 		saw(substrate, seen) {
 			take(substrate, seen, clock.now(), true);

@@ -127,3 +127,41 @@ it("leaves out what a bakeoff asked, what cost nothing, and other times and acco
 	expect(await ids({ since: 8 })).toEqual(["c4"]);
 	expect(await ids({ until: 8 })).toEqual(["c3"]);
 });
+
+it("counts for the one that answered its own time only, and those that failed before it", async () => {
+	const [call] = await read([
+		held("c1"),
+		settled("c1", {
+			timing: { total: 900 },
+			attempts: [
+				["b/y", "overload http/503", 700],
+				["c/z", "passed price/unknown", 0],
+				["d/k", "key http/401", 20],
+				["a/x", "ok", 80],
+			],
+		}),
+	]);
+	expect(call).toMatchObject({
+		substrate: "a/x",
+		latency: 80,
+		failed: ["b/y"],
+	});
+});
+
+it("leaves out what the cache answered and what a judge of shadows said, not the shadow", async () => {
+	const calls = await read([
+		held("c1"),
+		settled("c1", { sheet: "cache" }),
+		settled("c2_shadow", { key: undefined }),
+		settled("c2_judge", { key: undefined }),
+		{
+			type: "shadow-scored",
+			data: {
+				call: "c2",
+				shadow: { call: "c2_shadow" },
+				judged: { call: "c2_judge", score: 1 },
+			},
+		},
+	]);
+	expect(calls.map(({ call }) => call)).toEqual(["c2_shadow"]);
+});

@@ -21,8 +21,10 @@ export interface CallSeen {
 	/** Who answered in the end. */
 	readonly substrate: string;
 	readonly charged: MicroCredits;
-	/** Milliseconds. */
+	/** Milliseconds that its answer took, without those that others failed in before. */
 	readonly latency?: number;
+	/** Who was asked before it and failed; of no fault of their own, nobody is here. */
+	readonly failed?: readonly string[];
 	readonly ending: string;
 	readonly finish?: string;
 	/** 0 to 1: the mean of what was said last by each who said something. */
@@ -45,8 +47,9 @@ export function qualityOf({ score, verdict }: Outcome): number | undefined {
 }
 
 /**
- * The settled calls of the log, oldest first, without those that runs of a bakeoff made. The log is read twice, as
- * what is said of a call comes after it: memory grows with what was said and with holds that are open, not with calls.
+ * The settled calls of the log, oldest first, shadows among them; without those that runs of a bakeoff made, that a
+ * judge of shadows answered, and that the cache answered, as then nobody was asked. The log is read twice, as what is said of a call comes after it: memory grows
+ * with what was said and with holds that are open, not with calls.
  */
 export async function* readCalls(
 	log: Pick<EventLog, "scan" | "tip">,
@@ -62,6 +65,7 @@ export async function* readCalls(
 	const { since = 0, until = Number.POSITIVE_INFINITY, account } = options;
 	const { position: to } = await log.tip();
 	const said = new Map<string, Said>();
+	/** Keys of bakeoffs, and calls of judges. */
 	const notOurs = new Set<string>();
 	for await (const batch of log.scan(0, { types: saying, to })) {
 		for (const event of batch) note(said, notOurs, readEvent(event));
@@ -85,13 +89,20 @@ export async function* readCalls(
 				event.time >= since &&
 				event.time < until &&
 				(account === undefined || account === data.account) &&
-				(data.key === undefined || !notOurs.has(data.key));
+				(data.key === undefined || !notOurs.has(data.key)) &&
+				!notOurs.has(data.call) &&
+				data.sheet !== "cache";
 			if (wanted) yield seen(event.time, data, kind, said.get(call));
 		}
 	}
 }
 
-const saying = ["outcome-recorded", "answer-observed", "bakeoff-started"];
+const saying = [
+	"outcome-recorded",
+	"answer-observed",
+	"bakeoff-started",
+	"shadow-scored",
+];
 const spending = [
 	"credits-held",
 	"credits-settled",
@@ -115,6 +126,11 @@ function note(
 	notOurs: Set<string>,
 	stored: DomainEvent,
 ): void {
+	if (stored.type === "shadow-scored") {
+		const { judged } = stored.data as { judged?: { call: string } };
+		if (judged) notOurs.add(judged.call);
+		return;
+	}
 	const event = stored as unknown as LearningEvent;
 	if (event.type === "bakeoff-started") {
 		notOurs.add(event.data.key);
@@ -156,9 +172,17 @@ function seen(
 		substrate,
 		amount,
 		timing,
+		attempts,
 		ending,
 		finishReason,
 	} = data;
+	// Where there are attempts, the last is the one that answered; where it waited for none, they are not told.
+	const latency = attempts?.at(-1)?.[2] || timing?.total;
+	const failed = (attempts ?? [])
+		.slice(0, -1)
+		.flatMap(([asked, became]) =>
+			/^(?:passed|key) /.test(became) ? [] : asked,
+		);
 	const judged = [...(said?.outcomes.values() ?? [])].flatMap(
 		(outcome) => qualityOf(outcome) ?? [],
 	);
@@ -170,7 +194,8 @@ function seen(
 		...kind,
 		substrate,
 		charged: amount,
-		...(timing && { latency: timing.total }),
+		...(latency !== undefined && { latency }),
+		...(failed.length > 0 && { failed }),
 		ending,
 		...(finishReason !== undefined && { finish: finishReason }),
 		...(judged.length > 0 && {

@@ -7,7 +7,7 @@ export {
 	readVerdict,
 	type ToolCall,
 } from "./checks.ts";
-export { readSchema, type SchemaCheck } from "./json-schema.ts";
+export { readSchema, type SchemaCheck, sameJson } from "./json-schema.ts";
 export {
 	learning,
 	mostCases,

@@ -252,11 +252,23 @@ it("reads a run's samples and production calls the same way", () => {
 			substrate: "a/x",
 			charged: 10,
 			latency: 100,
+			failed: ["b/y"],
 			ending: "finished",
 			quality: 1,
 			signals: { schema: false },
 		}),
-	).toEqual(seen({ case: undefined, suspect: true }));
+	).toEqual([
+		seen({
+			case: undefined,
+			substrate: "b/y",
+			quality: undefined,
+			passed: false,
+			cost: 0,
+			latency: undefined,
+			failed: true,
+		}),
+		seen({ case: undefined, suspect: true }),
+	]);
 });
 
 describe("a proposal", () => {

@@ -158,14 +158,17 @@ export function observeRun(
 	});
 }
 
-/** What a production call shows. */
-export function observeCall(call: CallSeen): Observation {
-	const { quality, signals } = call;
-	return {
+/** What a production call shows: of each that failed before another answered, and of that. */
+export function observeCall(call: CallSeen): readonly Observation[] {
+	const { quality, signals, failed = [] } = call;
+	const asked = {
 		callType: call.callType ?? "unknown",
 		difficulty: call.difficulty,
-		substrate: call.substrate,
 		case: undefined,
+	};
+	const answered: Observation = {
+		...asked,
+		substrate: call.substrate,
 		quality,
 		passed: quality !== undefined && quality >= passedFrom,
 		cost: call.charged,
@@ -176,6 +179,18 @@ export function observeCall(call: CallSeen): Observation {
 			signals.tools === false ||
 			signals.repeatedBy !== undefined,
 	};
+	const none = {
+		quality: undefined,
+		passed: false,
+		cost: 0,
+		latency: undefined,
+		failed: true,
+		suspect: false,
+	};
+	return [
+		...failed.map((substrate) => ({ ...asked, substrate, ...none })),
+		answered,
+	];
 }
 
 interface Cell {

@@ -6,6 +6,7 @@ const tools = [
 	{ name: "find", schema: { properties: { n: { type: "integer" } } } },
 	{ name: "stop" },
 	{ name: "odd", schema: { contains: 1 } },
+	{ name: "write", text: true },
 ];
 const calling = (name: string, args: string) => ({
 	text: "",
@@ -22,6 +23,8 @@ describe("an answer shows of itself", () => {
 		[{ tools }, calling("find", "{"), { tools: false }],
 		[{ tools }, calling("stop", ""), { tools: true }],
 		[{ tools }, calling("lose", "{}"), { tools: false }],
+		[{ tools }, calling("write", "no JSON"), { tools: true }],
+		[{ tools, others: true }, calling("find", "{"), { tools: false }],
 	])("%j, %j: %j", (asked, answer, signals) => {
 		expect(signalsOf(asked, answer)).toEqual(signals);
 	});
@@ -30,6 +33,11 @@ describe("an answer shows of itself", () => {
 		["nothing was asked", {}, { text: "x", toolCalls: [] }],
 		["it calls a tool instead", { schema }, calling("find", "{}")],
 		["it calls none", { tools }, { text: "x", toolCalls: [] }],
+		[
+			"there are tools that are not known",
+			{ tools, others: true },
+			calling("lose", "{}"),
+		],
 		["a keyword is not understood", { tools }, calling("odd", "{}")],
 		[
 			"the schema has a stranger's pattern",

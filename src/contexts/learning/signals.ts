@@ -10,7 +10,11 @@ export interface AskedShape {
 	readonly tools?: readonly {
 		readonly name: string;
 		readonly schema?: unknown;
+		/** It takes plain text, of which anything is right. */
+		readonly text?: boolean;
 	}[];
+	/** There are tools beside these: a name that is not among them may be right. */
+	readonly others?: boolean;
 }
 
 /** Larger answers are not looked at: this runs beside calls. */
@@ -30,7 +34,7 @@ export function signalsOf(asked: AskedShape, answer: Answer): Signals {
 			: undefined;
 	const tools =
 		asked.tools !== undefined && toolCalls.length > 0
-			? callsFit(asked.tools, answer)
+			? callsFit(asked.tools, asked.others === true, answer)
 			: undefined;
 	return {
 		...(schema !== undefined && { schema }),
@@ -40,12 +44,15 @@ export function signalsOf(asked: AskedShape, answer: Answer): Signals {
 
 function callsFit(
 	offered: NonNullable<AskedShape["tools"]>,
+	others: boolean,
 	{ toolCalls }: Answer,
 ): boolean | undefined {
 	let unsure = false;
 	for (const call of toolCalls) {
 		const tool = offered.find(({ name }) => name === call.name);
-		if (!tool) return false;
+		if (!tool && !others) return false;
+		unsure ||= !tool;
+		if (!tool || tool.text) continue;
 		// A tool without parameters may be called with nothing.
 		const fits = keeps(call.arguments || "{}", tool.schema ?? true);
 		if (fits === false) return false;

@@ -37,6 +37,8 @@ export interface BoundCall {
 	/** `refused` where nothing was eligible and nothing was sent. */
 	readonly outcome: "refused" | "answered" | "not answered" | "under way";
 	readonly ending?: string;
+	/** Calls of this key that were refused before it and not recorded one by one. */
+	readonly unrecorded?: number;
 	/** Run again, the decision came to something else, or could not be run again. */
 	readonly doubt?: string;
 	/** Positions of the event that holds the decision, and of the one that ended the call. */
@@ -71,6 +73,7 @@ export function gatherBound(
 			call: data.call,
 			account: data.account,
 			...(data.key !== undefined && { key: data.key }),
+			...(data.unrecorded !== undefined && { unrecorded: data.unrecorded }),
 			at,
 			position: event.position,
 			policy: data.route.policy,

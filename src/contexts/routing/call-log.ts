@@ -25,6 +25,8 @@ export interface CallData {
 	readonly substrate?: string;
 	readonly route?: DecisionRecord;
 	readonly attempts?: readonly Attempt[];
+	/** Of `route-refused`: refusals of this key before it that were not recorded. */
+	readonly unrecorded?: number;
 	readonly ending?: string;
 	readonly amount?: number;
 	readonly held?: { readonly position: number };

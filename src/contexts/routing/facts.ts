@@ -37,14 +37,20 @@ export function missingFacts({
 	capabilities,
 	prices,
 }: SubstrateFacts): readonly string[] {
-	return (
-		[
-			["what it can be asked for", capabilities.means],
-			["its context", capabilities.context],
-			["its output limit", capabilities.outputLimit],
-			["its price", prices],
-		] as const
-	)
+	const { means, context, outputLimit } = capabilities;
+	const inTokens =
+		means === "unknown" ||
+		means.value.some((each) => each === "generate" || each === "embed");
+	return [
+		["what it can be asked for", means] as const,
+		...(inTokens
+			? ([
+					["its context", context],
+					["its output limit", outputLimit],
+				] as const)
+			: []),
+		["its price", prices] as const,
+	]
 		.filter(([, fact]) => fact === "unknown")
 		.map(([about]) => about);
 }

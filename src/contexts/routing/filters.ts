@@ -144,7 +144,9 @@ const context: Filter = {
 	name: "context",
 	code: "H",
 	drops({ capabilities }, { request }) {
-		const { input, output } = request.inferred;
+		const { input, output, means } = request.inferred;
+		// Images and sound are bounded otherwise than by tokens.
+		if (means !== "generate" && means !== "embed") return undefined;
 		const chosen = isChosen(request.asked);
 		const narrow = lacks(
 			capabilities.context,

@@ -72,11 +72,9 @@ describe("the header of needs", () => {
 
 describe("the body's own field", () => {
 	it("says needs under either name, the session and whether kept answers will do", () => {
-		expect(field({ needs: all, session: "s-1", cache: false })).toEqual({
-			needs: all,
-			session: "s-1",
-			cache: false,
-		});
+		expect(
+			field({ needs: all, session: "s-1", cache: false, shadow: false }),
+		).toEqual({ needs: all, session: "s-1", cache: false, shadow: false });
 		expect(
 			field({ needs: { "call-type": "extract", qualityFloor: 3 } }),
 		).toEqual({ needs: { callType: "extract", qualityFloor: 3 } });
@@ -89,10 +87,11 @@ describe("the body's own field", () => {
 	it.each([
 		["extract", /must be an object, as in/],
 		[["extract"], /must be an object/],
-		[{ need: {} }, /"need", which is none of needs, session, cache/],
+		[{ need: {} }, /"need", which is none of needs, session, cache, shadow/],
 		[{ session: "" }, /"session" that is no text/],
 		[{ session: "s".repeat(201) }, /"session" that is no text/],
 		[{ cache: "no" }, /"cache" that is neither/],
+		[{ shadow: 0 }, /"shadow" that is neither/],
 		[{ needs: [] }, /the needs are no map/],
 		[{ needs: { speed: 1 } }, /"speed" is no need/],
 		[JSON.parse('{"needs":{"__proto__":{}}}'), /"__proto__" is no need/],

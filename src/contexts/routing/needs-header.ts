@@ -15,6 +15,8 @@ export interface DosField {
 	readonly session?: string;
 	/** False: no kept answer may be used. */
 	readonly cache?: boolean;
+	/** False: the call may not be sent a second time, to another model. */
+	readonly shadow?: boolean;
 }
 
 /**
@@ -50,13 +52,13 @@ export function readNeedsHeader(text: string): Outcome<StatedNeeds> {
 
 /**
  * Reads the member `dos` of a request's body: `{ "needs": { "callType": "extract" }, "session": "…",
- * "cache": false }`, its needs under their names or as the header has them. Refuses with
+ * "cache": false, "shadow": false }`, its needs under their names or as the header has them. Refuses with
  * `request/invalid`, naming the field and saying what to write.
  */
 export function readDosField(raw: unknown): Outcome<DosField> {
 	if (!isRecord(raw))
 		return invalidField(
-			'must be an object, as in {"needs": {"callType": "extract"}, "session": "s-1", "cache": false}',
+			'must be an object, as in {"needs": {"callType": "extract"}, "session": "s-1", "cache": false, "shadow": false}',
 		);
 	for (const name of Object.keys(raw)) {
 		if (!fieldNames.includes(name))
@@ -64,13 +66,19 @@ export function readDosField(raw: unknown): Outcome<DosField> {
 				`has "${name.slice(0, 50)}", which is none of ${fieldNames.join(", ")}`,
 			);
 	}
-	const { session = undefined, cache = undefined } = withoutNulls(raw);
+	const {
+		session = undefined,
+		cache = undefined,
+		shadow = undefined,
+	} = withoutNulls(raw);
 	if (session !== undefined && !isSession(session))
 		return invalidField(
 			'has a "session" that is no text of 1 to 200 characters',
 		);
 	if (cache !== undefined && typeof cache !== "boolean")
 		return invalidField('has a "cache" that is neither true nor false');
+	if (shadow !== undefined && typeof shadow !== "boolean")
+		return invalidField('has a "shadow" that is neither true nor false');
 	const needs = readMembers(raw.needs ?? {});
 	if (typeof needs === "string")
 		return invalidField(`has "needs" that cannot be read: ${needs}`);
@@ -78,10 +86,11 @@ export function readDosField(raw: unknown): Outcome<DosField> {
 		needs,
 		...(session !== undefined && { session }),
 		...(cache !== undefined && { cache }),
+		...(shadow !== undefined && { shadow }),
 	});
 }
 
-const fieldNames = ["needs", "session", "cache"];
+const fieldNames = ["needs", "session", "cache", "shadow"];
 
 interface HeaderNeed {
 	readonly member: keyof StatedNeeds;

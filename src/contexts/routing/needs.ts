@@ -87,9 +87,21 @@ const wholeNumber: Member = {
 	is: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 };
 
+/** Needs are recorded with every decision, and come from anybody. */
+const mostNames = 32;
+const longestName = 100;
+
+function isListOfNames(value: unknown): value is readonly string[] {
+	return (
+		isListOfText(value) &&
+		value.length <= mostNames &&
+		value.every((one) => one.length <= longestName)
+	);
+}
+
 const names: Member = {
-	must: "a list of names with one in it",
-	is: isListOfText,
+	must: `a list of names with one in it, at most ${mostNames} of at most ${longestName} characters`,
+	is: isListOfNames,
 };
 
 const members: Readonly<Record<keyof StatedNeeds, Member>> = {
@@ -116,7 +128,7 @@ const members: Readonly<Record<keyof StatedNeeds, Member>> = {
 	capabilities: {
 		must: `a list of ${capabilities.join(", ")}`,
 		is: (value) =>
-			isListOfText(value) &&
+			isListOfNames(value) &&
 			value.every((one) => capabilities.some((each) => each === one)),
 	},
 };

@@ -138,6 +138,7 @@ describe("a profile", () => {
 		[{ needs: { sovereignity: ["x"] } }],
 		[{ tags: [] }],
 		[{ cache: 0 }],
+		[{ shadow: true }],
 		[{ cache: 1.5 }],
 		[{}],
 		[{ extra: 1 }],

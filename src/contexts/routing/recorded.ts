@@ -35,6 +35,8 @@ export type RoutingCommand =
 			readonly account: string;
 			readonly key?: string;
 			readonly route: DecisionRecord;
+			/** Refusals of this key's calls since the one that was recorded before, which were not. */
+			readonly unrecorded?: number;
 	  };
 
 /** What of routing must be at hand for every call. Policy and table are in force everywhere once they stand here. */
@@ -133,11 +135,17 @@ export const routing: Decider<RoutingState, RoutingCommand> = {
 				});
 			}
 			case "refuse-route": {
-				const { call, account, key, route } = command;
+				const { call, account, key, route, unrecorded } = command;
 				return record(
 					`routing/refused/${account}`,
 					"route-refused",
-					{ call, account, ...(key !== undefined && { key }), route },
+					{
+						call,
+						account,
+						...(key !== undefined && { key }),
+						route,
+						...(unrecorded !== undefined && { unrecorded }),
+					},
 					refusedKey(call),
 				);
 			}

@@ -10,7 +10,7 @@ import type {
 	TextPart,
 	ToolResultPart,
 } from "../../../ports/canonical.ts";
-import type { Warn } from "../../../ports/translator.ts";
+import type { AskedForm, Warn } from "../../../ports/translator.ts";
 import type { WireRequest } from "../../../ports/wire-protocol.ts";
 import {
 	bodyFields,
@@ -19,6 +19,7 @@ import {
 	present,
 	someOf,
 } from "../canonical/fields.ts";
+import { type RequestBody, someFields } from "../request-body.ts";
 import { readCitation } from "./citations.ts";
 import { openRedacted, openSignature, ours } from "./opaque.ts";
 import { isResult, serverTool, withResult } from "./server-tools.ts";
@@ -61,6 +62,19 @@ export function readRequest(
 	readRest(fields);
 	fields.done();
 	return request;
+}
+
+/** The tools and the form of the output alone. */
+export function readForm({ opaque }: WireRequest): AskedForm {
+	const fields = someFields(opaque as RequestBody, [
+		"tools",
+		"output_config",
+		"output_format",
+	]);
+	return present({
+		tools: fields.each("tools")?.map(readTool),
+		output: readOutput(fields).output,
+	}) as AskedForm;
 }
 
 function readServiceTier(fields: Fields): CanonicalRequest["serviceTier"] {

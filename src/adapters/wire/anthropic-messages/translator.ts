@@ -4,7 +4,7 @@ import { openReader } from "./stream-in.ts";
 import { openWriter } from "./stream-out.ts";
 import { readAnswer, readError } from "./translate-answer-in.ts";
 import { writeAnswer } from "./translate-answer-out.ts";
-import { readRequest } from "./translate-request-in.ts";
+import { readForm, readRequest } from "./translate-request-in.ts";
 import { writeRequest } from "./translate-request-out.ts";
 
 /** The Messages API to and from the canonical form. */
@@ -29,6 +29,7 @@ export const anthropicMessagesTranslator: Translator = {
 		cache: "cache_control",
 	},
 	readRequest: (request, warn) => outcomeOf(() => readRequest(request, warn)),
+	readForm: (request) => outcomeOf(() => readForm(request)),
 	writeRequest: (request, change, warn) =>
 		outcomeOf(() => writeRequest(request, change, warn)),
 	readAnswer: (body) => outcomeOf(() => readAnswer(body)),

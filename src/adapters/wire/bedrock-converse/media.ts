@@ -81,8 +81,9 @@ export function writeMedia(
 			field: `${field}.detail`,
 			message: "Converse decides itself how closely to look.",
 		});
-	const format = formatOf(part, field);
+	// First: what is not fetched has no format that matters.
 	const source = writeSource(part, field);
+	const format = formatOf(part, field);
 	if (type !== "document") return { [type]: { format, source } };
 	return {
 		document: present({

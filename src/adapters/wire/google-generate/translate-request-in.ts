@@ -9,7 +9,7 @@ import type {
 	ToolCallPart,
 	ToolResultPart,
 } from "../../../ports/canonical.ts";
-import type { Warn } from "../../../ports/translator.ts";
+import type { AskedForm, Warn } from "../../../ports/translator.ts";
 import type { WireRequest } from "../../../ports/wire-protocol.ts";
 import {
 	bodyFields,
@@ -17,8 +17,10 @@ import {
 	present,
 	someOf,
 } from "../canonical/fields.ts";
+import { someFields } from "../request-body.ts";
 import { detailOf, readMedia } from "./media.ts";
 import { inner, innerEach, protoFields } from "./proto-fields.ts";
+import type { Asked } from "./request.ts";
 import { openSignature, ours } from "./signature.ts";
 import { readSchema, readTools } from "./tools.ts";
 
@@ -66,6 +68,20 @@ export function readRequest(
 				...canonical,
 				messages: canonical.messages.map((each) => looked(each, detail)),
 			};
+}
+
+/** The tools and the form of the output alone. */
+export function readForm({ opaque }: WireRequest): AskedForm {
+	const { record, path, warn } = someFields((opaque as Asked).body, [
+		"tools",
+		"generationConfig",
+	]);
+	const body = protoFields(record, path, warn);
+	const config = inner(body, "generationConfig");
+	return present({
+		tools: readTools(body).tools,
+		output: config && readOutput(config),
+	}) as AskedForm;
 }
 
 function readSystem(system: Fields): Message[] {

@@ -3,7 +3,7 @@ import { outcomeOf } from "../canonical/fields.ts";
 import { googleEmbeddings } from "./embeddings.ts";
 import { openReader, readAnswer, readError } from "./translate-answer-in.ts";
 import { openWriter, writeAnswer } from "./translate-answer-out.ts";
-import { readRequest } from "./translate-request-in.ts";
+import { readForm, readRequest } from "./translate-request-in.ts";
 import { writeRequest } from "./translate-request-out.ts";
 
 /** generateContent to and from the canonical form. */
@@ -38,6 +38,7 @@ export const googleGenerateTranslator: Translator = {
 		task: "taskType",
 	},
 	readRequest: (request, warn) => outcomeOf(() => readRequest(request, warn)),
+	readForm: (request) => outcomeOf(() => readForm(request)),
 	writeRequest: (request, change, warn) =>
 		outcomeOf(() => writeRequest(request, change, warn)),
 	readAnswer: (body) => outcomeOf(() => readAnswer(body)),

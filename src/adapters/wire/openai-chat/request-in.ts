@@ -6,7 +6,7 @@ import type {
 	Tool,
 	ToolChoice,
 } from "../../../ports/canonical.ts";
-import type { Json, Warn } from "../../../ports/translator.ts";
+import type { AskedForm, Json, Warn } from "../../../ports/translator.ts";
 import type { WireRequest } from "../../../ports/wire-protocol.ts";
 import {
 	bodyFields,
@@ -16,6 +16,7 @@ import {
 	present,
 	someOf,
 } from "../canonical/fields.ts";
+import { type RequestBody, someFields } from "../request-body.ts";
 import { cacheOf, readMessages } from "./messages-in.ts";
 
 /** Requests of clients that call `functions`, the form before tools: they are answered in it. */
@@ -67,6 +68,19 @@ export function readRequest(
 		body.done();
 		if (functions) legacyRequests.add(request);
 		return request;
+	});
+}
+
+/** The tools and the form of the output alone. */
+export function readForm({ opaque }: WireRequest): Outcome<AskedForm> {
+	return outcomeOf(() => {
+		const body = someFields(opaque as RequestBody, [
+			"tools",
+			"functions",
+			"response_format",
+		]);
+		const { tools } = readTools(body);
+		return present({ tools, output: readOutput(body) }) as AskedForm;
 	});
 }
 

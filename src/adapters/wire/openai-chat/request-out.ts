@@ -8,6 +8,7 @@ import type {
 import type { Json, Warn, WrittenRequest } from "../../../ports/translator.ts";
 import type { Quirks } from "../../../ports/vendor.ts";
 import type { ForwardChange } from "../../../ports/wire-protocol.ts";
+import { chosen } from "../canonical/chosen-tools.ts";
 import { type Effort, nearestEffort } from "../canonical/effort.ts";
 import {
 	isRecord,
@@ -29,7 +30,7 @@ import { mark, type Writing, writeMessages } from "./messages-out.ts";
  * texts), `strict`.
  */
 export function writeRequest(
-	request: CanonicalRequest,
+	asked: CanonicalRequest,
 	{ model, outputLimit, quirks }: ForwardChange,
 	warn: Warn,
 ): Outcome<WrittenRequest> {
@@ -41,6 +42,7 @@ export function writeRequest(
 			takes: (word) => takes.includes(word),
 			lacks: (word) => lacks.includes(word),
 		};
+		const request = chosen(asked, writing.lacks, warn);
 		const limit = outputLimit ?? request.outputLimit;
 		const { tools, search } = writeTools(request, writing);
 		const body: Record<string, unknown> = present({
@@ -89,7 +91,6 @@ export function writeRequest(
 /** Members that shape the answer, with their names in the canonical form: without them it would be another. */
 const shaping: ReadonlyMap<string, string> = new Map([
 	["tools", "tools"],
-	["tool_choice", "toolChoice"],
 	["web_search_options", "tools"],
 	["response_format", "output"],
 	["n", "choices"],

@@ -4,7 +4,7 @@ import { writeAnswer } from "./answer-out.ts";
 import { embeddings } from "./embeddings.ts";
 import { readError } from "./error-in.ts";
 import { protocol } from "./reasoning.ts";
-import { readRequest } from "./request-in.ts";
+import { readForm, readRequest } from "./request-in.ts";
 import { writeRequest } from "./request-out.ts";
 import { openReader } from "./stream-in.ts";
 import { openWriter } from "./stream-out.ts";
@@ -30,6 +30,7 @@ export const openaiChatTranslator: Translator = {
 	},
 	takesText: ({ lacks }) => !lacks?.includes("custom"),
 	readRequest,
+	readForm,
 	writeRequest,
 	readAnswer,
 	writeAnswer,

@@ -1,4 +1,3 @@
-import type { CanonicalRequest } from "../../../ports/canonical.ts";
 import type { Json, Warn } from "../../../ports/translator.ts";
 import type { Quirks } from "../../../ports/vendor.ts";
 import { present, unsupported } from "../canonical/fields.ts";
@@ -19,40 +18,6 @@ export function vocabularyOf({ takes, lacks }: Quirks): Vocabulary {
 		takes: (word) => takes?.includes(word) ?? false,
 		lacks: (word) => lacks?.includes(word) ?? false,
 	};
-}
-
-/** The request as it can be said where tools cannot be chosen: fewer tools, or none at all. */
-export function chosen(
-	request: CanonicalRequest,
-	{ lacks }: Vocabulary,
-	warn: Warn,
-): CanonicalRequest {
-	const { toolChoice, tools, ...rest } = request;
-	if (!lacks("tool_choice") || !toolChoice) return request;
-	const { mode } = toolChoice;
-	if (mode === "auto") return { ...rest, ...(tools && { tools }) };
-	if (mode === "tool" || mode === "required" || isRequired(toolChoice))
-		return unsupported(
-			"toolChoice",
-			"has to be called, which this vendor cannot promise",
-		);
-	const allowed: readonly string[] =
-		toolChoice.mode === "allowed" ? toolChoice.names : [];
-	warn({
-		kind: "changed",
-		field: "toolChoice",
-		message: "Tools that must not be called were left out.",
-	});
-	const left = tools?.filter((tool) =>
-		allowed.includes(tool.type === "web-search" ? "web_search" : tool.name),
-	);
-	return { ...rest, ...(left && left.length > 0 && { tools: left }) };
-}
-
-function isRequired(
-	choice: NonNullable<CanonicalRequest["toolChoice"]>,
-): boolean {
-	return choice.mode === "allowed" && choice.required === true;
 }
 
 /** What the answer is held to, in the words that the vendor has for it. */

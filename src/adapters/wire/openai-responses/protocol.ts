@@ -80,7 +80,7 @@ export const openaiResponses: WireProtocol = {
 				},
 			};
 		},
-		show: (turn) => retrieved(storedIn(turn)),
+		show: (turn, query) => retrieved(storedIn(turn), query),
 		showInput: (chain, query) => inputItems(chain.map(storedIn), query),
 		deleted,
 	},

@@ -5,9 +5,18 @@ import type {
 	Reasoning,
 	Tool,
 } from "../../../ports/canonical.ts";
-import type { Warn } from "../../../ports/translator.ts";
-import { bodyFields, type Fields, present } from "../canonical/fields.ts";
+import type { AskedForm, Warn } from "../../../ports/translator.ts";
+import type { WireRequest } from "../../../ports/wire-protocol.ts";
+import {
+	bodyFields,
+	type Fields,
+	present,
+	someOf,
+} from "../canonical/fields.ts";
+import { type RequestBody, someFields } from "../request-body.ts";
 import { readItems } from "./items-in.ts";
+import { placeOf } from "./namespaces.ts";
+import { own } from "./opaque.ts";
 import { readToolChoice, readTools } from "./tools.ts";
 
 /** What a client's request means. */
@@ -54,6 +63,34 @@ export function readRequest(bytes: Uint8Array, warn: Warn): CanonicalRequest {
 	body.pass("previous_response_id", "conversation", "prompt");
 	body.done();
 	return read;
+}
+
+/** The tools and the form of the output alone. What the input adds to the tools is not read. */
+export function readForm({ opaque, serverTools }: WireRequest): AskedForm {
+	const body = someFields(opaque as RequestBody, ["tools", "text"]);
+	const tools = namedAsCalled(readTools(body.each("tools") ?? []));
+	if (serverTools.includes("additional_tools"))
+		tools.push({ type: "server", name: "additional_tools", opaque: own({}) });
+	return present({
+		tools: someOf(tools),
+		output: readText(body).output,
+	}) as AskedForm;
+}
+
+/** Calls of a tool in a namespace have its own name. Where two have the same, nothing is known of their arguments. */
+function namedAsCalled(tools: readonly Tool[]): Tool[] {
+	const named = tools.map((tool) => {
+		const name = placeOf(tool)?.name;
+		return name === undefined ? tool : ({ ...tool, name } as Tool);
+	});
+	const names = named.flatMap((tool) => ("name" in tool ? tool.name : []));
+	return named.map((tool) => {
+		if (tool.type !== "function") return tool;
+		const { schema, ...rest } = tool;
+		return names.indexOf(tool.name) === names.lastIndexOf(tool.name)
+			? tool
+			: rest;
+	});
 }
 
 /** What stands at a vendor cannot be sent to another. */

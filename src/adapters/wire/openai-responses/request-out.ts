@@ -5,17 +5,12 @@ import type {
 } from "../../../ports/canonical.ts";
 import type { Json, Warn, WrittenRequest } from "../../../ports/translator.ts";
 import type { ForwardChange } from "../../../ports/wire-protocol.ts";
+import { chosen } from "../canonical/chosen-tools.ts";
 import { nearestEffort } from "../canonical/effort.ts";
 import { present, unsupported } from "../canonical/fields.ts";
 import { shortName } from "../canonical/short-name.ts";
 import { writeItems } from "./items-out.ts";
-import {
-	chosen,
-	formed,
-	narrowed,
-	type Vocabulary,
-	vocabularyOf,
-} from "./narrow.ts";
+import { formed, narrowed, type Vocabulary, vocabularyOf } from "./narrow.ts";
 import { ownData } from "./opaque.ts";
 import {
 	mostToolCalls,
@@ -31,7 +26,7 @@ export function writeRequest(
 	warn: Warn,
 ): WrittenRequest {
 	const vocabulary = vocabularyOf(change.quirks);
-	const request = chosen(asked, vocabulary, warn);
+	const request = chosen(asked, vocabulary.lacks, warn);
 	refuseWhatShapes(request, vocabulary);
 	dropWhatSteers(request, warn);
 	const { model } = change;

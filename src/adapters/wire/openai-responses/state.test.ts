@@ -227,6 +227,102 @@ describe("an answer that is watched", () => {
 	});
 });
 
+function shown(kept: StoredResponse, query = ""): Uint8Array {
+	const outcome = retrieved(kept, query);
+	if (!outcome.ok) throw new Error(outcome.error.message);
+	return outcome.value.body;
+}
+
+describe("a kept response that is told again", () => {
+	const events = (kept: StoredResponse, query: string) =>
+		Buffer.from(shown(kept, query))
+			.toString()
+			.split("\n\n")
+			.filter((frame) => frame !== "")
+			.map((frame) => {
+				const [name, data] = frame.split("\n");
+				const event = JSON.parse(data?.slice("data: ".length) ?? "");
+				expect(name).toBe(`event: ${event.type}`);
+				return event;
+			});
+	const told = (name: string) =>
+		record({ model: "m", input: "Hi" }, JSON.parse(file(name).toString()));
+
+	it.each([
+		"openai-response.json",
+		"openai-text.json",
+		"openai-tools.json",
+		"openai-web-search.json",
+		"xai-response.json",
+	])("has every item of %s as it was, in events that are numbered", (name) => {
+		const kept = told(name);
+		const all = events(kept, "stream=true");
+		expect(all.map(({ sequence_number }) => sequence_number)).toEqual(
+			all.map((_, index) => index),
+		);
+		expect(all[0]).toMatchObject({
+			type: "response.created",
+			response: { id: kept.id, status: "in_progress", output: [] },
+		});
+		expect(all.at(-1)).toMatchObject({
+			type: "response.completed",
+			response: kept.response,
+		});
+		expect(
+			all
+				.filter(({ type }) => type === "response.output_item.done")
+				.map(({ item }) => item),
+		).toEqual(kept.output);
+		// A reader of the pieces alone gets the same texts.
+		const pieces = all
+			.filter(({ type }) => /\.delta$/.test(type))
+			.map(({ delta }) => delta)
+			.join("");
+		for (const item of kept.output) {
+			const {
+				arguments: text,
+				content,
+				summary,
+			} = item as {
+				arguments?: string;
+				content?: { text?: string }[];
+				summary?: { text: string }[];
+			};
+			for (const part of [...(content ?? []), ...(summary ?? []), { text }])
+				expect(pieces).toContain(part.text ?? "");
+		}
+	});
+
+	it("is what a client's own reader takes for the answer", () => {
+		const kept = told("openai-response.json");
+		const watch = watchResponse("text/event-stream");
+		watch.push(shown(kept, "stream=true"));
+		expect(watch.finish()).toEqual(kept.response);
+	});
+
+	it("begins after the event that is numbered, and refuses other words", () => {
+		const all = events(first, "stream=true");
+		expect(events(first, "stream=true&starting_after=3")).toEqual(all.slice(4));
+		expect(events(first, "stream=true&starting_after=999")).toEqual([]);
+		for (const [query, field] of [
+			["stream=yes", "stream"],
+			["stream=true&starting_after=x", "starting_after"],
+			["stream=true&starting_after=-2", "starting_after"],
+		] as const) {
+			const outcome = retrieved(first, query);
+			expect(outcome.ok || outcome.error.details?.field).toBe(field);
+		}
+	});
+
+	it("ends as it ended", () => {
+		const cut = record(
+			{ model: "m", input: "Hi" },
+			{ ...response("resp_9", "Hel"), status: "incomplete" },
+		);
+		expect(events(cut, "stream=true").at(-1)?.type).toBe("response.incomplete");
+	});
+});
+
 describe("the openai client", () => {
 	const client = (body: Uint8Array) =>
 		new OpenAI({
@@ -239,7 +335,7 @@ describe("the openai client", () => {
 		});
 
 	it("retrieves and deletes a kept response", async () => {
-		const found = await client(retrieved(second)).responses.retrieve("resp_2");
+		const found = await client(shown(second)).responses.retrieve("resp_2");
 		expect(found.output_text).toBe("I have none.");
 		await expect(
 			client(deleted("resp_2")).responses.delete("resp_2"),

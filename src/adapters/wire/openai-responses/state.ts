@@ -12,6 +12,7 @@ import {
 	setMember,
 } from "../request-body.ts";
 import { ourId } from "./opaque.ts";
+import { replay } from "./replay.ts";
 
 /*
  * What is kept of responses, so that a client can go on from one by its id. Pure: where records are
@@ -272,9 +273,27 @@ function watchWhole(): ResponseWatch {
 	};
 }
 
-/** The answer to `GET /v1/responses/{id}`. */
-export function retrieved(record: StoredResponse): Uint8Array {
-	return encode(record.response);
+/**
+ * The answer to `GET /v1/responses/{id}`: the response, or with `stream=true` its events, from the
+ * first after the one that `starting_after` numbers.
+ */
+export function retrieved(
+	{ response }: StoredResponse,
+	query: string,
+): Outcome<{ readonly contentType: string; readonly body: Uint8Array }> {
+	const asked = new URLSearchParams(query);
+	const stream = asked.get("stream") ?? "false";
+	if (stream !== "true" && stream !== "false")
+		return invalid("stream", "must be true or false");
+	if (stream === "false")
+		return accept({ contentType: "application/json", body: encode(response) });
+	const after = asked.get("starting_after") ?? "-1";
+	if (!/^(?:-1|\d{1,15})$/.test(after))
+		return invalid("starting_after", "must be the number of an event");
+	return accept({
+		contentType: "text/event-stream; charset=utf-8",
+		body: replay(response, Number(after)),
+	});
 }
 
 /** The answer to `DELETE /v1/responses/{id}`. */

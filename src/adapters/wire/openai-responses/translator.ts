@@ -4,7 +4,7 @@ import { readError } from "../openai-chat/error-in.ts";
 import { readAnswer } from "./answer-in.ts";
 import { writeAnswer } from "./answer-out.ts";
 import { protocol } from "./opaque.ts";
-import { readRequest } from "./request-in.ts";
+import { readForm, readRequest } from "./request-in.ts";
 import { writeRequest } from "./request-out.ts";
 import { openReader } from "./stream-in.ts";
 import { openWriter } from "./stream-out.ts";
@@ -28,6 +28,7 @@ export const openaiResponsesTranslator: Translator = {
 	},
 	takesText: ({ lacks }) => !lacks?.includes("custom"),
 	readRequest: ({ body }, warn) => outcomeOf(() => readRequest(body, warn)),
+	readForm: (request) => outcomeOf(() => readForm(request)),
 	writeRequest: (request, change, warn) =>
 		outcomeOf(() => writeRequest(request, change, warn)),
 	readAnswer: (body) => outcomeOf(() => readAnswer(body)),

@@ -508,7 +508,7 @@ async function observeLive(
 			...(until !== undefined && { until }),
 			onPosition: (position) => progress.at(position),
 		});
-		for await (const call of calls) observations.push(observeCall(call));
+		for await (const call of calls) observations.push(...observeCall(call));
 	} finally {
 		progress.end();
 	}

@@ -3,6 +3,7 @@ import { existsSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename } from "node:path";
 import { harnesses } from "../../../adapters/harness/all.ts";
+import { vendors } from "../../../adapters/vendors/all.ts";
 import { findVendors } from "../../../adapters/vendors/registry.ts";
 import { Fault } from "../../../kernel/outcome.ts";
 import type {
@@ -296,6 +297,11 @@ async function list(session: Session): Promise<number> {
 						"mend",
 						`dos connect ${connection.tool}${connection.project === undefined ? "" : " --project"}`,
 					]);
+				if (!trial.works && trial.code === "connection/blocked")
+					lines.push([
+						"mend",
+						`dos connect ${connection.tool} --url, and an address that it reaches`,
+					]);
 				return `${style.bold(connection.tool)}${connection.project === undefined ? "" : ` in ${shortened(session, connection.project)}`}: ${mark}\n${indented(pairs(lines))}`;
 			});
 			if (unconnected.length > 0)
@@ -488,15 +494,20 @@ function trialText(
 	url: string | undefined,
 ): string {
 	if (trial.works)
-		return style.green(
-			`${trial.substrate} answered in ${trial.milliseconds} ms`,
-		);
+		return `${style.green(`${trial.substrate} answered in ${trial.milliseconds} ms`)}${standsIn(trial.substrate) ? style.dim(" (no model: no vendor is on)") : ""}`;
 	const advice = /^model\//.test(trial.code)
 		? " Choose another: --model (dos models lists them)."
 		: trial.code === "server/unreachable" && url !== undefined && staysHere(url)
 			? " Start the gateway: dos start"
 			: "";
 	return `${style.red("failed:")} ${trial.message} ${style.dim(`(${trial.code})`)}${advice}`;
+}
+
+/** Whether who answered is no model. */
+function standsIn(substrate: string): boolean {
+	return vendors.some(
+		({ id, standIn }) => standIn && substrate.startsWith(`${id}/`),
+	);
 }
 
 /** Whether what is sent to an address does not leave this machine. */

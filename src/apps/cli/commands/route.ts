@@ -1,5 +1,8 @@
-import type { Key } from "../../../contexts/credits/index.ts";
-import { resolutionKey } from "../../../contexts/credits/index.ts";
+import {
+	allowsModel,
+	type Key,
+	resolutionKey,
+} from "../../../contexts/credits/index.ts";
 import {
 	type Asked,
 	createRouter,
@@ -248,6 +251,8 @@ interface ProfileOptions {
 	readonly need: readonly string[];
 	readonly tag: readonly string[];
 	readonly cache?: number;
+	/** False where it is refused. */
+	readonly shadow?: boolean;
 	readonly clear?: boolean;
 }
 
@@ -270,6 +275,7 @@ export async function profile(
 			...(options.need.length > 0 && { needs }),
 			...(options.tag.length > 0 && { tags: options.tag }),
 			...(options.cache !== undefined && { cache: options.cache }),
+			...(options.shadow === false && { shadow: false }),
 		};
 		const sets = Object.keys(given).length > 0;
 		if (sets && options.clear)
@@ -414,8 +420,7 @@ function rightsOf(
 	key: Key | undefined,
 	name: string,
 ): readonly string[] | undefined {
-	const models = key?.scopes.models;
-	return models?.includes(name) ? undefined : models;
+	return key && !allowsModel(key.scopes, name) ? key.scopes.models : undefined;
 }
 
 function needsIn(given: readonly string[]): StatedNeeds {
@@ -458,7 +463,7 @@ function storyText(
 	});
 }
 
-function profileText({ needs, tags, cache }: Profile): string {
+function profileText({ needs, tags, cache, shadow }: Profile): string {
 	return pairs([
 		...Object.entries(needs ?? {}).map(([name, value]): [string, string] => [
 			name,
@@ -468,5 +473,6 @@ function profileText({ needs, tags, cache }: Profile): string {
 		...(cache !== undefined
 			? [["cache", `${cache / 1000} s`] as [string, string]]
 			: []),
+		...(shadow === false ? [["shadow", "no"] as [string, string]] : []),
 	]);
 }

@@ -3,6 +3,7 @@ import { openStudio } from "../../compose.ts";
 import { assertSafeToListen, type Config } from "../../config.ts";
 import { withLedger } from "../../ledger.ts";
 import { takeRouting } from "../../routing.ts";
+import { shadowFindings } from "../../shadow.ts";
 import { storeAddress } from "../../store.ts";
 import { counted } from "../amounts.ts";
 import { exitCodes } from "../errors.ts";
@@ -63,23 +64,32 @@ export async function start(
 					version,
 					report,
 				});
-				const routed = await takeRouting(ledger, settings, studio.desk, {
-					only: options.replica ? "look" : "record",
-				});
-				const url = await studio.listen().catch(async (fault: unknown) => {
-					await studio.stop();
-					throw await explainListening(session, config, fault);
-				});
-				const { tls } = config.listen;
-				const reached = urlOf({
-					...config.listen,
-					port: Number(new URL(url).port) || config.listen.port,
-				});
-				const withdraw = announceServer(home, {
-					pid: process.pid,
-					url: reached,
-					...(tls && { certificate: tls.certificate }),
-				});
+				const begin = async () => {
+					const routed = await takeRouting(ledger, settings, studio.desk, {
+						only: options.replica ? "look" : "record",
+					});
+					const url = await studio.listen().catch(async (fault: unknown) => {
+						throw await explainListening(session, config, fault);
+					});
+					const { tls } = config.listen;
+					const reached = urlOf({
+						...config.listen,
+						port: Number(new URL(url).port) || config.listen.port,
+					});
+					const withdraw = announceServer(home, {
+						pid: process.pid,
+						url: reached,
+						...(tls && { certificate: tls.certificate }),
+					});
+					return { routed, reached, withdraw };
+				};
+				const { routed, reached, withdraw } = await begin().catch(
+					async (fault: unknown) => {
+						// What watches the log would keep the process alive.
+						await studio.stop();
+						throw fault;
+					},
+				);
 				const on = studio.vendors
 					.filter((one) => one.on)
 					.map(({ vendor }) => vendor.id);
@@ -94,7 +104,10 @@ export async function start(
 							`${errorStyle.yellow("warning:")} ${vendor.id} has settings and is off: ${whyNot}`,
 						);
 				}
-				for (const line of routed)
+				for (const line of [
+					...routed,
+					...shadowFindings(config, ledger.head.state("credits")),
+				])
 					session.note(`${errorStyle.yellow("warning:")} ${line}`);
 				if (options.replica && ledger.head.position() === 0)
 					session.note(
