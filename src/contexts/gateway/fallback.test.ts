@@ -463,3 +463,34 @@ describe("where nothing may answer", () => {
 		expect(body.limit).toBe(300);
 	});
 });
+
+describe("an only key", () => {
+	it.each([401, 402, 403, 429])(
+		"does not rest because one call was answered %i",
+		async (status) => {
+			const bench = await open({ attempts: { attempts: 1, fallbacks: 0 } });
+			for (const _ of [1, 2]) {
+				const { call } = await bench.called({ model: "one/m" });
+				last(bench).head(status);
+				last(bench).end();
+				await ended(bench, call);
+			}
+			expect(vendors(bench)).toEqual(["one", "one"]);
+		},
+	);
+
+	it("rests as long as the vendor asks for", async () => {
+		const bench = await open({ attempts: { attempts: 1, fallbacks: 0 } });
+		const { call } = await bench.called({ model: "one/m" });
+		last(bench).head(429, {
+			"content-type": "application/json",
+			"retry-after": "30",
+		});
+		last(bench).end();
+		await ended(bench, call);
+		const again = bench.call({ model: "one/m" });
+		await ended(bench, again);
+		expect(vendors(bench)).toEqual(["one"]);
+		expect(again.status).toBe(429);
+	});
+});

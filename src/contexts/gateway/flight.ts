@@ -42,8 +42,9 @@ export const answerKept: number = 24 * 3_600_000;
 const answerBytes = 4 * 1024 * 1024;
 const plainBytes = 1024 * 1024;
 
-/** Milliseconds until a key that could not be fetched is tried again. */
+/** Milliseconds until a key that could not be fetched is tried again, and one that may not do what was asked. */
 const keyFetchRest = 5_000;
+const forbiddenRest = 1_000;
 
 /** Warnings named in a header; all of them stand on the receipt. */
 const mostShown = 20;
@@ -235,7 +236,7 @@ export class Flight implements AttemptWatch {
 
 	/** Nothing is owed. The vendor's own words go on to the client, unless they are about the owner's key. */
 	refused(attempt: Attempt, body: Body): void {
-		const { status, leg, key } = attempt;
+		const { status, leg } = attempt;
 		const { substrate, passage } = leg;
 		const about = refusalOfVendor(status, substrate);
 		if (about)
@@ -254,11 +255,7 @@ export class Flight implements AttemptWatch {
 			this.#tools.clock.now(),
 		);
 		const kind = errorClassOf(status);
-		const { keys } = this.#tools;
-		const { vendor, model } = substrate;
-		if (kind === "key")
-			keys.refused(vendor.id, key.id, status === 403 ? model : undefined);
-		else if (status === 429) keys.limited(vendor.id, key.id, retryAfter, model);
+		this.#restKey(attempt, retryAfter);
 		this.#headers = this.#headersOf(attempt);
 		this.#onward({
 			code: `http/${status}`,
@@ -276,13 +273,9 @@ export class Flight implements AttemptWatch {
 	}
 
 	unauthorised(attempt: Attempt, fault: unknown): void {
-		const { leg, key } = attempt;
-		const { substrate } = leg;
+		const { substrate } = attempt.leg;
 		this.#tools.report(`${substrate.id}: ${describeFault(fault)}`);
-		const { keys } = this.#tools;
-		if (fault instanceof Fault && fault.retryable)
-			keys.limited(substrate.vendor.id, key.id, keyFetchRest);
-		else keys.refused(substrate.vendor.id, key.id);
+		this.#restKey(attempt, keyFetchRest);
 		this.#onward({
 			code: "vendor/no-key",
 			kind: "key",
@@ -317,6 +310,23 @@ export class Flight implements AttemptWatch {
 			this.#tools.report(`${call} has no cost: ${describeFault(again)}`);
 			this.#release("stopped", [note], answer);
 		}
+	}
+
+	/**
+	 * A key that the vendor refused or limited rests, so that others are taken. An only key rests no longer than the
+	 * vendor asks for: a client whose request is forbidden would else take the vendor from everybody.
+	 */
+	#restKey({ status, key, leg }: Attempt, asked: number | undefined): void {
+		const { keys } = this.#tools;
+		const { vendor, model } = leg.substrate;
+		const only = vendor.keys.length === 1;
+		if (status === 429) {
+			if (!only || asked !== undefined)
+				keys.limited(vendor.id, key.id, asked, model);
+		} else if (only) return;
+		else if (status === 401 || status === 402) keys.refused(vendor.id, key.id);
+		else if (status === 403 || status === 0)
+			keys.limited(vendor.id, key.id, asked ?? forbiddenRest, model);
 	}
 
 	/* From substrate to substrate. */

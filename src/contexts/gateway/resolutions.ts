@@ -42,8 +42,9 @@ export function openResolutions(options: {
 				actor: "system",
 				cause: call,
 			});
-			waiting.delete(call);
-			if (!outcome.ok)
+			const again = waiting.delete(call);
+			// After `log/unknown` the first try may have been taken: then this one finds it done.
+			if (!outcome.ok && !(again && outcome.error.code === already[type]))
 				report(
 					`${call} could not be ${done[type]}: ${outcome.error.code}. Its hold ends when it expires.`,
 				);
@@ -90,3 +91,7 @@ export function openResolutions(options: {
 }
 
 const done = { settle: "settled", release: "released" } as const;
+const already = {
+	settle: "hold/already-settled",
+	release: "hold/already-released",
+} as const;
