@@ -11,7 +11,7 @@ import { must, mustEqual, type Scenario, sleep } from "./scenario.ts";
 export const clock: Scenario = {
 	name: "clock",
 	promise:
-		"While the clock jumps every call is answered and resolved once, the log's times never go back, and no hold stays open.",
+		"While the clock jumps every call is answered and resolved once; the log's times never go back, and no hold stays open.",
 	rounds: { long: 3, short: 1 },
 	async play({ random, short }) {
 		const library = compiledShim();
@@ -39,12 +39,12 @@ export const clock: Scenario = {
 			let answers = 0;
 			const clients = Array.from({ length: 12 }, async () => {
 				while (busy) {
-					const { status, whole } = await rig.call(server.url, {
+					const answer = await rig.call(server.url, {
 						body: { model: "mock/m", messages: [], max_tokens: 50 },
 					});
 					must(
-						status === 200 && whole,
-						`A call was answered ${status} while the clock jumped`,
+						answer.status === 200 && answer.whole,
+						`A call was answered ${answer.status} ${answer.body} while the clock jumped`,
 					);
 					answers++;
 				}
@@ -73,6 +73,11 @@ export const clock: Scenario = {
 			const books = await rig.books();
 			mustBalance(books);
 			mustEqual(books.holds, 0, "Holds that stayed open");
+			mustEqual(
+				upstream.received.length,
+				books.held.length,
+				"Calls that the vendor saw, and those that were held for",
+			);
 			return `${jumps.join(", ")} s; ${answers} calls answered`;
 		} finally {
 			await rig.close();

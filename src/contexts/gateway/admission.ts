@@ -247,17 +247,20 @@ async function hold(
 		actor: `key/${command.key}`,
 		correlation: command.call,
 	};
-	if (!retry) return tools.queue.hold(command, intent, cancelled);
+	const once = async (intent: Intent): Promise<Outcome<Recorded>> => {
+		const outcome = await tools.queue.hold(command, intent, cancelled);
+		if (outcome.ok || outcome.error.code !== "hold/due-already") return outcome;
+		// The clock was set forward while it waited: it is timed anew, once.
+		const expires = expiryOf(tools);
+		return tools.queue.hold({ ...command, expires }, intent, cancelled);
+	};
+	if (!retry) return once(intent);
 	for (let attempt = 1; attempt <= mostAttempts; attempt++) {
-		const outcome = await tools.queue.hold(
-			command,
-			{
-				...intent,
-				key: `call/${command.key}/${attempt}/${retry.key}`,
-				input: retry.input,
-			},
-			cancelled,
-		);
+		const outcome = await once({
+			...intent,
+			key: `call/${command.key}/${attempt}/${retry.key}`,
+			input: retry.input,
+		});
 		if (!outcome.ok || !outcome.value.replayed) return outcome;
 		const first = recordedData<"credits-held">(outcome.value).call;
 		if (tools.head.state("credits").holds.has(first)) {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { EventLog } from "../../ports/event-log.ts";
 import {
 	heldInput,
 	openTestGateway,
@@ -879,5 +880,29 @@ describe("a clock that was set back by days", () => {
 		await call.done;
 		expect(call.status).toBe(200);
 		expect(bench.account()).toMatchObject({ spent: 20, held: 0 });
+	});
+});
+
+describe("a clock that is set forward", () => {
+	it("while a call waits for its hold costs it nothing", async () => {
+		const bench = await openTestGateway();
+		const log = bench.log as { -readonly [Name in "write"]: EventLog[Name] };
+		const { write } = log;
+		log.write = (work, ahead) => {
+			log.write = write;
+			bench.clock.jump(10 * 86_400_000);
+			return write(work, ahead);
+		};
+		const call = bench.call({});
+		await bench.clock.settle();
+		const upstream = bench.upstreams.at(-1);
+		expect(upstream).toBeDefined();
+		upstream?.head();
+		for (const word of ["t:hello", "u:10,5", "d"]) upstream?.data(word);
+		upstream?.end();
+		await bench.clock.settle();
+		await call.done;
+		expect(call.status).toBe(200);
+		expect(bench.account()).toMatchObject({ held: 0, spent: 20 });
 	});
 });

@@ -401,6 +401,19 @@ describe("needs", () => {
 		expect(session({ dos: { session: "b" } })).toBe("main/b");
 	});
 
+	it("a session's name in the header has 1 to 200 characters", () => {
+		const { ask } = desk();
+		for (const session of ["s", "s".repeat(200)])
+			expect(planned(ask({}, { session })).session).toBe(`main/${session}`);
+		for (const session of ["", "s".repeat(201)])
+			expect(ask({}, { session })).toMatchObject({
+				error: {
+					code: "request/invalid",
+					details: { field: "x-dos-session" },
+				},
+			});
+	});
+
 	it("the key's cache counts before the account's, and the call may refuse it", () => {
 		const cacheOf = (
 			profiles: Readonly<Record<string, Profile>>,
