@@ -28,6 +28,8 @@ const commands = [
 	"key rotate",
 	"key revoke",
 	"key caps",
+	"account open",
+	"account list",
 	"credits grant",
 	"credits balance",
 	"credits statement",
@@ -400,6 +402,21 @@ describe("keys", () => {
 		);
 		expect(code).toBe(2);
 		expect(error).toContain("(credits/invalid)");
+	});
+});
+
+describe("accounts", () => {
+	it("are opened once, granted credits and listed", async () => {
+		await dos.run("init");
+		expect((await dos.run("account", "open", "lab", "--name", "Lab")).out).toBe(
+			"Opened lab. It has no credits yet.\nNext: dos credits grant 1000 --account lab\n",
+		);
+		await dos.run("credits", "grant", "50", "--account", "lab");
+		const { out } = await dos.run("account", "list");
+		expect(out).toMatch(/^lab +Lab +0 +50 +0 +0$/m);
+		const again = await dos.run("account", "open", "lab");
+		expect(again.code).toBe(1);
+		expect(again.error).toContain("account/exists");
 	});
 });
 

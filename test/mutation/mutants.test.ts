@@ -72,6 +72,7 @@ describe("the mutants", () => {
 		expect(
 			changes("function a() { b(1); }\nfunction c() { d(); }", ["c"]),
 		).toEqual(["function c() {}", "function c() { ; }"]);
+		expect(() => changes("function a() {}", ["a", "b"])).toThrow("has no b");
 	});
 
 	it("that read the same are told apart", () => {

@@ -46,10 +46,13 @@ export function mutantsOf(
 	};
 	const text = ({ start, end }: Node): string => source.slice(start, end);
 
+	const missing = new Set(within);
+
 	function walk(node: Node, inside: boolean): void {
 		if (node.type.startsWith("TS") && !wrappers.has(node.type)) return;
 		if (node.type.startsWith("Import")) return;
-		const here = inside || (within?.includes(nameIn(node) ?? "") ?? true);
+		const name = nameIn(node);
+		const here = inside || (name !== undefined && missing.delete(name));
 		if (here) mutate(node);
 		for (const child of childrenOf(node)) walk(child, here);
 	}
@@ -165,6 +168,8 @@ export function mutantsOf(
 		parseAst(source, { lang: "ts" }) as unknown as Node,
 		within === undefined,
 	);
+	if (missing.size > 0)
+		throw new Error(`${file} has no ${[...missing].join(", ")}.`);
 	return [...found.values()];
 }
 

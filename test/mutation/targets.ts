@@ -28,7 +28,14 @@ export const targets: readonly Target[] = [
 	})),
 	{
 		file: "src/contexts/gateway/plan.ts",
-		within: ["allows", "next", "rightsOf", "statedNeeds", "tagsOf", "budgetOf"],
+		within: [
+			"allows",
+			"next",
+			"rightsOf",
+			"statedNeeds",
+			"taggedBy",
+			"budgetOf",
+		],
 		tests: ["src/contexts/gateway/plan.test.ts"],
 		others: [],
 	},

@@ -282,6 +282,37 @@ function describe(program: Command, run: Run): void {
 			),
 		);
 
+	const account = program
+		.command("account")
+		.description("who pays: an account has keys, credits and caps of its own");
+	account
+		.command("open")
+		.description("open an account, without credits")
+		.argument("<id>", "letters, digits, - and _; what keys and grants name")
+		.option("--name <text>", "for people (default: the id)")
+		.addOption(idempotencyKey())
+		.addHelpText(
+			"after",
+			examples(
+				"dos account open lab",
+				'dos account open team-a --name "Team A"',
+			),
+		)
+		.action(
+			run(async (session, id, options) =>
+				(await import("./commands/account.ts")).open(session, id, options),
+			),
+		);
+	account
+		.command("list")
+		.description("every account with its keys, credits, holds and spending")
+		.addHelpText("after", examples("dos account list"))
+		.action(
+			run(async (session) =>
+				(await import("./commands/account.ts")).list(session),
+			),
+		);
+
 	const credits = program
 		.command("credits")
 		.description("balance, grants, statement and refunds of an account");

@@ -204,6 +204,19 @@ describe("the context", () => {
 			"200 tokens out may be too many: its limit is not known",
 		);
 	});
+
+	it.each([
+		["generate", true],
+		["embed", true],
+		["count-tokens", false],
+		["image", false],
+		["speech", false],
+		["transcription", false],
+	] as const)("counts for %s: %s", (means, counts) => {
+		const narrow = substrate("acme/m", { capabilities: { context: fact(1) } });
+		const asked = { inferred: { ...inferred, means } };
+		expect(dropped("context", narrow, asked) !== undefined).toBe(counts);
+	});
 });
 
 describe("the end of its life", () => {

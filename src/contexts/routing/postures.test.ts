@@ -135,6 +135,8 @@ describe("an instant", () => {
 
 	it.each([
 		"x2026-11-12",
+		// What some runtimes take for a date.
+		"Thu 2026-11-12",
 		"2026-11-12x",
 		"2026-11-12T09:30",
 		"2026-02-31",
