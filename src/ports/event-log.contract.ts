@@ -395,6 +395,18 @@ export function eventLogContract(
 				expect(await log.tip()).toEqual(empty);
 			});
 
+			it("shows what it wrote to whoever was told of it, and to others that or what was before", async () => {
+				for (let round = 0; round < 3; round++) {
+					const before = await log.tip();
+					const writing = write(log, { key: `key ${round}` });
+					const seen = await log.tip();
+					const [event] = await writing;
+					expect([before.hash, event?.hash]).toContain(seen.hash);
+					expect(await log.tip()).toMatchObject({ hash: event?.hash });
+					expect(await readAll(log, before.position)).toEqual([event]);
+				}
+			});
+
 			it("gives out positions without gaps, whoever fails in between", async () => {
 				await Promise.allSettled(
 					numbers(1, 60).map((number) =>

@@ -20,13 +20,19 @@ export type ScannedEvent = Pick<
  * One writer at a time holds the *head*. Positions are taken under it, in commit order and without
  * gaps, so that a reader can never skip an event.
  *
+ * What can be read is durable, whoever wrote it: no reading shows what a power cut could take back. Only
+ * the head may see such events, and what is appended behind them is durable no sooner than they are.
+ *
  * Faults: `log/busy` (another writer kept the head too long; retryable), `log/full` and
  * `log/read-only` (the disk refuses; nothing was written), `log/damaged` (what is stored cannot be
  * read), `log/conflict` and `log/malformed` (see `append`; nothing was written), `log/failed` (anything
  * else; nothing was written), `log/closed`. Where the log is reached over a network, also
- * `log/unavailable` (it cannot be reached; nothing was written, retryable), `log/denied` (our rights do
- * not reach) and `log/unknown` (the connection broke in a commit, and for too long nobody could be asked
- * whether it holds: the only fault after which something may have been written).
+ * `log/unavailable` (it cannot be reached; nothing was written, retryable) and `log/denied` (our rights
+ * do not reach).
+ *
+ * `log/unknown` is the only fault after which something may have been written: the connection broke in a
+ * commit and for too long nobody could be asked whether it holds, or the disk did not confirm it. What was
+ * written stays hidden from readers until the disk has it, and then stands in its place like any event.
  */
 export interface EventLog {
 	/**

@@ -18,7 +18,10 @@ import { type DatabaseOptions, openDatabase } from "../sqlite/database.ts";
 import { afterwards, temporaryPath } from "../sqlite/fixtures/temporary.ts";
 import { sqliteEventLog } from "./sqlite.ts";
 
-eventLogContract("sqlite", () => sqliteEventLog(temporaryPath()));
+for (const flushing of ["beside", "within"] as const)
+	eventLogContract(`sqlite, flushed ${flushing} the commit`, () =>
+		sqliteEventLog(temporaryPath(), { flushing }),
+	);
 
 function openLog(path: string, options?: DatabaseOptions): EventLog {
 	const log = sqliteEventLog(path, options);

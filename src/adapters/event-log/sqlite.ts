@@ -1,5 +1,6 @@
 import type { SQLOutputValue, StatementSync } from "node:sqlite";
 import { genesisHash, type StoredEvent } from "../../kernel/event.ts";
+import { Fault } from "../../kernel/outcome.ts";
 import type {
 	EventLog,
 	LogHead,
@@ -46,6 +47,8 @@ export function sqliteEventLog(
 	const known = new Map<string, number>();
 	let knownTip = genesisHash;
 	let closed = false;
+	/** The newest event that is known to be on the disk. */
+	let durableTo: number | undefined;
 
 	function prepare(connection: Database["reader"]): Statements {
 		const rows = (sql: string) => {
@@ -58,6 +61,7 @@ export function sqliteEventLog(
 				"select position, hash, time from event order by position desc limit 1",
 			),
 			hashAt: rows("select hash from event where position = ?"),
+			place: rows("select position, hash, time from event where position = ?"),
 			after: rows(
 				`select ${columns}, null from event where position > ? and position <= ? order by position limit ?`,
 			),
@@ -92,6 +96,35 @@ export function sqliteEventLog(
 		} catch (error) {
 			throw translate(error, "log", path);
 		}
+	}
+
+	/**
+	 * How far what was read up to `position` may be handed out: what a power cut could still take back is
+	 * flushed first, whoever committed it. Where the disk refuses that, only what it has is shown.
+	 */
+	async function settled(position: number): Promise<number> {
+		if (position <= (durableTo ?? 0)) return position;
+		try {
+			await database.flush();
+		} catch (error) {
+			if (durableTo !== undefined) return durableTo;
+			throw new Fault(
+				"log/failed",
+				`What ${path} holds could not be flushed to the disk, so none of it is shown. Check that the disk has room and is sound.`,
+				{ cause: error },
+			);
+		}
+		durableTo = Math.max(durableTo ?? 0, position);
+		return position;
+	}
+
+	async function handOut(events: StoredEvent[]): Promise<StoredEvent[]> {
+		let newest = 0;
+		for (const { position } of events) newest = Math.max(newest, position);
+		const end = await settled(newest);
+		return end === newest
+			? events
+			: events.filter(({ position }) => position <= end);
 	}
 
 	function assertOpen(): void {
@@ -190,28 +223,42 @@ export function sqliteEventLog(
 		async write(work) {
 			assertOpen();
 			try {
-				return await database.write(durable, async () => {
-					const { head, commit, discard } = openHead();
-					try {
-						const result = await work(head);
-						commit();
-						return result;
-					} finally {
-						discard();
-					}
-				});
+				let tip = 0;
+				const result = await database.write(
+					durable,
+					async () => {
+						const { head, commit, discard } = openHead();
+						try {
+							const result = await work(head);
+							tip = head.tip.position;
+							commit();
+							return result;
+						} finally {
+							discard();
+						}
+					},
+					{ settled: () => tip <= (durableTo ?? -1) },
+				);
+				durableTo = Math.max(durableTo ?? 0, tip);
+				return result;
 			} catch (error) {
 				knownTip = "";
 				throw translate(error, "log", path);
 			}
 		},
 		async tip() {
-			return attempt(() => readTip(reading));
+			const tip = attempt(() => readTip(reading));
+			const end = await settled(tip.position);
+			if (end === tip.position) return tip;
+			return end === 0
+				? emptyTip
+				: attempt(() => toTip(reading.place.get(end) as unknown as Row));
 		},
 		async *read(position, { to = Number.MAX_SAFE_INTEGER } = {}) {
 			let from = position;
 			for (;;) {
-				const batch = attempt(() => readAfter(reading, from, to, batchSize));
+				const found = attempt(() => readAfter(reading, from, to, batchSize));
+				const batch = await handOut(found);
 				const last = batch.at(-1);
 				if (!last) return;
 				yield batch;
@@ -222,7 +269,8 @@ export function sqliteEventLog(
 		},
 		async *scan(position, { types, to = Number.MAX_SAFE_INTEGER } = {}) {
 			const wanted = types && JSON.stringify(types);
-			const end = Math.min(to, attempt(() => readTip(reading)).position);
+			const tip = attempt(() => readTip(reading)).position;
+			const end = await settled(Math.min(to, tip));
 			for (let from = position; from < end; from += batchSize) {
 				const until = Math.min(from + batchSize, end);
 				const rows = attempt(() =>
@@ -235,9 +283,11 @@ export function sqliteEventLog(
 			}
 		},
 		async readStream(stream, { after = 0, limit = -1 } = {}) {
-			return attempt(() =>
-				(reading.stream.all(stream, after, limit) as unknown as Row[]).map(
-					toEvent,
+			return handOut(
+				attempt(() =>
+					(reading.stream.all(stream, after, limit) as unknown as Row[]).map(
+						toEvent,
+					),
 				),
 			);
 		},
@@ -245,24 +295,31 @@ export function sqliteEventLog(
 			stream,
 			{ before = Number.MAX_SAFE_INTEGER, limit = -1 } = {},
 		) {
-			return attempt(() =>
-				(
-					reading.streamBackwards.all(stream, before, limit) as unknown as Row[]
-				).map(toEvent),
+			return handOut(
+				attempt(() =>
+					(
+						reading.streamBackwards.all(
+							stream,
+							before,
+							limit,
+						) as unknown as Row[]
+					).map(toEvent),
+				),
 			);
 		},
 		async findByKey(keys) {
-			return attempt(() => findByKey(reading, keys));
+			return handOut(attempt(() => findByKey(reading, keys)));
 		},
 		async at(position) {
-			return attempt(() => {
-				const row = reading.at.get(position) as Row | undefined;
-				return row && toEvent(row);
-			});
+			const row = attempt(() => reading.at.get(position) as Row | undefined);
+			if (!row) return undefined;
+			const [event] = await handOut([attempt(() => toEvent(row))]);
+			return event;
 		},
 		async hashes(from, to) {
 			const hashes: string[] = [];
-			const end = Math.min(to, attempt(() => readTip(reading)).position);
+			const tip = attempt(() => readTip(reading)).position;
+			const end = await settled(Math.min(to, tip));
 			for (let first = Math.max(1, from); first <= end; first += span) {
 				if (hashes.length > 0) await otherWork();
 				const last = Math.min(first + span - 1, end);
@@ -287,6 +344,7 @@ type Statements = Readonly<
 	Record<
 		| "tip"
 		| "hashAt"
+		| "place"
 		| "after"
 		| "scan"
 		| "scanTypes"
@@ -340,13 +398,18 @@ function toScanned(row: Row): ScannedEvent {
 
 function readTip(statements: Statements): Tip {
 	const row = statements.tip.get() as Row | undefined;
-	if (!row) return { position: 0, hash: genesisHash, time: 0 };
+	return row ? toTip(row) : emptyTip;
+}
+
+function toTip(row: Row): Tip {
 	return {
 		position: row[0] as number,
 		hash: row[1] as string,
 		time: row[2] as number,
 	};
 }
+
+const emptyTip: Tip = { position: 0, hash: genesisHash, time: 0 };
 
 /** Events one after the other, each chained to the row before it. A negative limit is none. */
 function readAfter(

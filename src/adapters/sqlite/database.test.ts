@@ -52,17 +52,23 @@ describe("the file", () => {
 		},
 	);
 
-	it("is written with a log in front, and the disk is waited for where it must be", () => {
-		const { durable, relaxed, reader } = open(temporaryPath());
-		const ask = (connection: DatabaseSync, name: string) =>
-			Object.values(connection.prepare(`pragma ${name}`).get() ?? {})[0];
-		expect(ask(durable, "journal_mode")).toBe("wal");
-		expect(ask(durable, "synchronous")).toBe(2);
-		expect(ask(durable, "fullfsync")).toBe(1);
-		expect(ask(durable, "checkpoint_fullfsync")).toBe(1);
-		expect(ask(relaxed, "synchronous")).toBe(1);
-		expect(() => reader.exec("create table t (a)")).toThrow("readonly");
-	});
+	it.each([
+		["within", 2],
+		["beside", 1],
+	] as const)(
+		"is written with a log in front, and SQLite waits for the disk where it must: %s",
+		(flushing, synchronous) => {
+			const { durable, relaxed, reader } = open(temporaryPath(), { flushing });
+			const ask = (connection: DatabaseSync, name: string) =>
+				Object.values(connection.prepare(`pragma ${name}`).get() ?? {})[0];
+			expect(ask(durable, "journal_mode")).toBe("wal");
+			expect(ask(durable, "synchronous")).toBe(synchronous);
+			expect(ask(durable, "fullfsync")).toBe(1);
+			expect(ask(durable, "checkpoint_fullfsync")).toBe(1);
+			expect(ask(relaxed, "synchronous")).toBe(1);
+			expect(() => reader.exec("create table t (a)")).toThrow("readonly");
+		},
+	);
 
 	it("is closed once, and refuses work after that", async () => {
 		const database = openDatabase(temporaryPath());

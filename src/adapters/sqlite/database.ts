@@ -5,6 +5,12 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { Fault } from "../../kernel/outcome.ts";
 import { takeTurns } from "../turns.ts";
 import { isBusy, translate } from "./faults.ts";
+import {
+	type Disk,
+	type Flusher,
+	flushedWithin,
+	flusherOf,
+} from "./flusher.ts";
 import { type Migration, migrations as shipped } from "./migrations.ts";
 
 /** One SQLite file, shared by the log, the derived store and the answer store of this process. */
@@ -12,7 +18,7 @@ export interface Database {
 	readonly path: string;
 	/** For reading: never sees what is not yet committed. */
 	readonly reader: DatabaseSync;
-	/** For what must survive a power cut: a commit has reached the disk. Write inside `write` only. */
+	/** For what must survive a power cut: once `write` resolves it has reached the disk. Write inside `write` only. */
 	readonly durable: DatabaseSync;
 	/** For what may be lost in a power cut, though never torn: a commit waits for no disk. */
 	readonly relaxed: DatabaseSync;
@@ -20,8 +26,23 @@ export interface Database {
 	 * Runs `work` inside a transaction of this connection, under the file's one write lock; a throw
 	 * rolls it back. Calls of this process queue. Another process' lock is waited for without holding up
 	 * this one, up to the busy timeout.
+	 *
+	 * On the durable connection it resolves when the disk has it, and rejects with `log/unknown` when the
+	 * disk did not say so: then others may see what was committed, and a power cut may take it back.
 	 */
-	write<T>(connection: DatabaseSync, work: () => T | Promise<T>): Promise<T>;
+	write<T>(
+		connection: DatabaseSync,
+		work: () => T | Promise<T>,
+		options?: {
+			/** Asked after the commit: whether the disk has all that the work did and saw. */
+			readonly settled?: () => boolean;
+		},
+	): Promise<T>;
+	/**
+	 * Resolves when the disk has all that anybody, another process too, had committed before this was called.
+	 * Rejects with `log/unknown` where it does not say so, and from then on until a write has made that good.
+	 */
+	flush(): Promise<void>;
 	/** Resolves when the writes that were asked for have ended. */
 	settled(): Promise<void>;
 	/** The same, then closes the file. */
@@ -33,6 +54,14 @@ export interface DatabaseOptions {
 	readonly busyTimeout?: number;
 	/** Other steps than the shipped ones: for tests. */
 	readonly migrations?: readonly Migration[];
+	/**
+	 * Who waits for the disk. `beside`: the commit does not, and the write-ahead log is flushed after it,
+	 * while the event loop goes on where the disk is slow. `within`: SQLite, in the commit, which holds up the event loop; so it
+	 * is outside Linux, where what a flush of ours promises was not proved.
+	 */
+	readonly flushing?: "beside" | "within";
+	/** Another disk than the system's: for tests. */
+	readonly disk?: Disk;
 }
 
 /**
@@ -46,7 +75,11 @@ export function openDatabase(
 	path: string,
 	options: DatabaseOptions = {},
 ): Database {
-	const { busyTimeout = 5_000, migrations = shipped } = options;
+	const {
+		busyTimeout = 5_000,
+		migrations = shipped,
+		flushing = process.platform === "linux" ? "beside" : "within",
+	} = options;
 	if (path === ":memory:" || path === "") {
 		throw new Fault(
 			"log/failed",
@@ -54,8 +87,8 @@ export function openDatabase(
 		);
 	}
 	createFile(path);
-	const { durable, reader, relaxed } = patiently(busyTimeout, path, () =>
-		connectAll(path, busyTimeout, migrations),
+	const { durable, reader, relaxed, disk } = patiently(busyTimeout, path, () =>
+		connectAll(path, { ...options, busyTimeout, migrations, flushing }),
 	);
 	const durably = transactionOf(durable);
 	const relaxedly = transactionOf(relaxed);
@@ -67,24 +100,30 @@ export function openDatabase(
 		durable,
 		reader,
 		relaxed,
-		write: (connection, work) =>
+		write: (connection, work, { settled } = {}) =>
 			turn(async () => {
 				const { begin, commit } = connection === durable ? durably : relaxedly;
-				await patientlyBegin(begin, busyTimeout);
+				if (connection === durable)
+					await whileBusy(() => disk.mend(), busyTimeout);
+				await whileBusy(() => begin.run(), busyTimeout);
+				let result: Awaited<ReturnType<typeof work>>;
 				try {
-					const result = await work();
+					result = await work();
 					commit.run();
-					return result;
 				} catch (error) {
 					rollBack(connection);
 					throw error;
 				}
+				if (connection === durable && !settled?.()) await disk.flush();
+				return result;
 			}),
+		flush: () => disk.flush(),
 		settled: () => turn(() => {}),
 		close() {
 			closing ??= turn(() => {
 				// The durable one last: it is the one that tidies the write-ahead log away.
 				for (const connection of [reader, relaxed, durable]) connection.close();
+				return disk.close();
 			});
 			return closing;
 		},
@@ -116,9 +155,16 @@ export function migrationHash(migration: Migration): string {
 
 function connectAll(
 	path: string,
-	busyTimeout: number,
-	migrations: readonly Migration[],
-): Pick<Database, "durable" | "reader" | "relaxed"> {
+	{
+		busyTimeout,
+		migrations,
+		flushing,
+		disk,
+	}: DatabaseOptions &
+		Required<Pick<DatabaseOptions, "busyTimeout" | "migrations" | "flushing">>,
+): Pick<Database, "durable" | "reader" | "relaxed"> & {
+	readonly disk: Flusher;
+} {
 	const opened: DatabaseSync[] = [];
 	function connect(synchronous: "full" | "normal"): DatabaseSync {
 		const connection = new DatabaseSync(path);
@@ -142,13 +188,21 @@ function connectAll(
 		// A write-ahead log that grew in a burst gives the room back.
 		durable.exec("pragma journal_size_limit = 67108864");
 		migrate(durable, migrations, path);
+		// Still never torn: SQLite waits for the disk where it moves pages out of the write-ahead log.
+		if (flushing === "beside") durable.exec("pragma synchronous = normal");
 		const reader = connect("full");
 		// Writers wait in `begin`, where others go on; a reader waits only while another process recovers the file.
 		reader.exec(`pragma query_only = 1; pragma busy_timeout = ${busyTimeout}`);
 		const relaxed = connect("normal");
 		// Moving pages from the write-ahead log into the file waits for the disk: left to the durable connection.
 		relaxed.exec("pragma wal_autocheckpoint = 0");
-		return { durable, reader, relaxed };
+		return {
+			durable,
+			reader,
+			relaxed,
+			disk:
+				flushing === "beside" ? flusherOf(path, durable, disk) : flushedWithin,
+		};
 	} catch (error) {
 		for (const connection of opened) connection.close();
 		throw error;
@@ -265,15 +319,15 @@ function transactionOf(connection: DatabaseSync): {
 	};
 }
 
-/** Takes the write lock. Between tries the event loop goes on. */
-async function patientlyBegin(
-	begin: StatementSync,
+/** What needs a lock that another process has. Between tries the event loop goes on. */
+async function whileBusy(
+	work: () => unknown,
 	busyTimeout: number,
 ): Promise<void> {
 	const start = performance.now();
 	for (let tries = 0; ; tries++) {
 		try {
-			begin.run();
+			work();
 			return;
 		} catch (error) {
 			if (!isBusy(error) || performance.now() - start >= busyTimeout)

@@ -24,6 +24,14 @@ export function isBusy(error: unknown): boolean {
 	return code === busy || code === locked;
 }
 
+/** What SQLite tells in a row where it usually throws: another connection has what is needed. */
+export function lockedError(): Error {
+	return Object.assign(new Error("database is locked"), {
+		code: "ERR_SQLITE_ERROR",
+		errcode: busy,
+	});
+}
+
 export function isConstraint(error: unknown): boolean {
 	return resultCode(error) === 19;
 }

@@ -116,6 +116,55 @@ const stores: [string, () => { log: EventLog; derived: DerivedStore }][] = [
 	],
 ];
 
+describe("a disk that does not confirm", () => {
+	it("leaves a command in doubt: told as log/unknown, shown to nobody, then found under its key", async () => {
+		let failing = false;
+		const flush = (): void => {
+			if (failing) throw new Error("EIO");
+		};
+		const database = openDatabase(temporaryPath(), {
+			flushing: "beside",
+			disk: {
+				fdatasyncSync: flush,
+				fdatasync(_file, done) {
+					setImmediate(() => done(failing ? new Error("EIO") : null));
+				},
+			},
+		});
+		afterwards(() => database.close());
+		const log = sqliteEventLog(database);
+		const head = await open(log);
+		const heard: number[] = [];
+		head.subscribe((events) =>
+			heard.push(...events.map(({ position }) => position)),
+		);
+		await run(head, add("a", 1));
+		failing = true;
+		const doubtful = [
+			run(head, add("a", 2), { key: "k" }),
+			run(head, add("b", 4)),
+		];
+		for (const one of doubtful)
+			await expect(one).rejects.toMatchObject({ code: "log/unknown" });
+		expect(sums(head)).toEqual({ a: 1 });
+		expect(await log.tip()).toMatchObject({ position: 1 });
+		expect(await readAll(log)).toHaveLength(1);
+		expect(await log.findByKey(["k"])).toEqual([]);
+		expect(await log.at(2)).toBeUndefined();
+		expect(await log.hashes(1, 3)).toHaveLength(1);
+		expect(heard).toEqual([1]);
+
+		failing = false;
+		expect(await run(head, add("a", 2), { key: "k" })).toMatchObject({
+			ok: true,
+			value: { replayed: true, events: [{ position: 2 }] },
+		});
+		expect(sums(head)).toEqual({ a: 3, b: 4 });
+		expect(heard).toEqual([1, 2, 3]);
+		expect(await readWhole(log)).toHaveLength(3);
+	});
+});
+
 describe.each(stores)("head over %s", (_, makeStores) => {
 	it("decides, records and answers", async () => {
 		const { log } = makeStores();

@@ -43,7 +43,8 @@ export interface Recorded {
 export interface Head<D extends Deciders> {
 	/**
 	 * Decides a command and records what follows from it. Resolves when that is durable.
-	 * Rejects with a `Fault` of the event log when it could not be written: then nothing was.
+	 * Rejects with a `Fault` of the event log when it could not be written: then nothing was, but for
+	 * `log/unknown`, after which it may yet turn up.
 	 */
 	execute<Name extends keyof D & string>(
 		name: Name,

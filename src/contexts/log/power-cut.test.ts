@@ -41,7 +41,13 @@ function forgetfulDisk(path: string, random: () => number, lies = false) {
 		newest = number;
 		has = image;
 	}
+	let time = 0;
 	const disk: Disk = {
+		// Slow or quick, so that it is waited for in every way.
+		now: () => {
+			time += random() * 6;
+			return time;
+		},
 		fdatasync(_file, done) {
 			const number = ++order;
 			const image = look();
