@@ -68,6 +68,8 @@ export function openDos(
 			// Nothing of the developer's own: no vendor's key, no colour, no other home.
 			env: {
 				PATH: process.env.PATH ?? "",
+				// Hundreds of processes of the same program: what each would compile anew is kept.
+				NODE_COMPILE_CACHE: join(tmpdir(), "dos-test-compile-cache"),
 				HOME: folder,
 				DOS_HOME: home,
 				...options.environment,
