@@ -116,6 +116,7 @@ beforeAll(async () => {
 			`  ${id}: { protocol: ${protocol}, base: "${simulations.get(id)?.url}${base}", key: k }`,
 	);
 	studio = await startStudio(`
+retries: { attempts: 1 }
 vendors:
 ${rows.join("\n")}
   deep: { protocol: openai-chat, base: "${simulations.get("chat")?.url}/v1", key: k, quirks: { takes: [reasoning_content] } }
@@ -518,6 +519,7 @@ describe.each(clients.map((connect) => ({ connect, ...connect(nowhere) })))(
 			});
 			await mock.start();
 			own = await startStudio(`
+retries: { attempts: 1 }
 vendors:
   chat: { protocol: openai-chat, base: "${mock.url}/v1", key: k }
   responses: { protocol: openai-responses, base: "${mock.url}/v1", key: k }

@@ -28,7 +28,7 @@ function trueCost(output: number): number {
 }
 
 const timeouts =
-	"timeouts: { connect: 2s, firstByte: 700ms, idle: 700ms, total: 5s }\n";
+	"timeouts: { connect: 2s, firstByte: 700ms, idle: 700ms, total: 5s }\nretries: { attempts: 1 }\n";
 
 /**
  * A vendor that does to each call what the call's plan says, within the output limit that reaches it: for an account

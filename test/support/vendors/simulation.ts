@@ -87,7 +87,7 @@ function deliver(wire: Wire, answer: Answer, response: ServerResponse): void {
 	if (asked !== undefined) {
 		const status = Number(asked);
 		const body = JSON.stringify(wire.error(status, "As you wish."));
-		sendJson(response, status, body, { "retry-after": "1" });
+		sendJson(response, status, body, { "retry-after": "0" });
 		return;
 	}
 	const thought = think(seen);
