@@ -90,7 +90,7 @@ it("a gateway that claims everything and does nothing right is found out", async
 		"broken",
 	]);
 	expect(verdicts[0]?.detail).toContain("10.25 times the budget");
-}, 30_000);
+}, 120_000);
 
 it("what a gateway does not claim is not held against it, and what cannot be tested is said", async () => {
 	const [none, untested] = [{ none: "It has none." }, { untested: "Later." }];
