@@ -137,12 +137,12 @@ describe("every ending settles exactly once", () => {
 				},
 			});
 			await start((_, response) =>
-				sendJson(response, status, error, { "retry-after": "7" }),
+				sendJson(response, status, error, { "retry-after": "70" }),
 			);
 			const response = await call();
 			expect(response.status).toBe(status);
 			expect(await response.text()).toBe(error);
-			expect(response.headers.get("retry-after")).toBe("7");
+			expect(response.headers.get("retry-after")).toBe("70");
 			expect(response.headers.get("x-dos-credits")).toBe("0");
 			expect(await resolution()).toMatchObject({
 				type: "credits-released",
