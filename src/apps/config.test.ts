@@ -8,6 +8,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { readRouting } from "../contexts/routing/index.ts";
 import type { Fault } from "../kernel/outcome.ts";
 import {
 	assertSafeToListen,
@@ -118,7 +119,12 @@ describe("an empty configuration", () => {
 			local: true,
 		});
 		expect(config.models).toEqual({ fast: "openai/gpt-4o-mini" });
-		expect({ ...config, vendors: {}, models: {} }).toEqual(read("").config);
+		const { policy, table, problems } = readRouting(config.routing, String);
+		expect(problems).toEqual([]);
+		expect(policy.postures).toMatchObject([{ require: [{ trains: false }] }]);
+		expect(table.aliases.house).toBeDefined();
+		const { routing: _, ...rest } = config;
+		expect({ ...rest, vendors: {}, models: {} }).toEqual(read("").config);
 	});
 });
 

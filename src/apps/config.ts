@@ -439,6 +439,24 @@ export const starterConfig = `# Settings of DuranteOS. This file is yours: it is
 # holds:
 #   wait: 5s                            # for credits that other calls in flight hold
 #   outputCeiling: none                 # output tokens of a call that names no limit
+
+# Which models may answer, and which go first: docs/guides/routing.md. "dos route try" decides
+# without calling; "dos route apply" puts a change in force while servers run.
+# routing:
+#   postures:
+#     - id: house
+#       by: the owner
+#       why: nobody learns from what we ask
+#       from: 2026-01-01
+#       require: [{ trains: false }]
+#   table:
+#     aliases:
+#       house: [{ channel: [own-machine] }]
+
+# What a failed call may try before its client hears of it.
+# retries:
+#   attempts: 2                         # of one vendor
+#   fallbacks: 3                        # others, in the order of the decision
 `;
 
 const longest = 24 * 24 * 3600_000;

@@ -543,23 +543,25 @@ models:
 		});
 
 		it.each(["chat", "responses", "messages", "gemini", "converse"])(
-			"%s: text, streams, an error and a loop of tools",
+			"%s: text, streams, a loop of tools and an error",
 			async (vendor) => {
 				const model = `at-${vendor}`;
 				const hello = { model, said: "hello" };
 				expect((await client.ask(hello)).text).toBe("Hi there! 👋");
 				expect((await client.stream(hello)).text).toBe("Hi there! 👋");
+				const tools = { model, said: 'The weather in "Zürich" and "Genève"' };
+				// The mock ends calls for a reason that Google does not have, and this SDK stops there.
+				if (client.name !== "ai sdk google" || vendor !== "gemini") {
+					expect((await client.loop(tools)).text).toBe("All is sunny ☀️");
+					expect((await client.streamedLoop?.(tools))?.text).toBe(
+						"All is sunny ☀️",
+					);
+				}
+				// Last, as the vendor's key rests for a second after it.
 				const fault = await client
 					.ask({ model, said: "broken" })
 					.catch((fault) => fault);
 				expect(client.statusOf(fault), String(fault)).toBe(429);
-				const tools = { model, said: 'The weather in "Zürich" and "Genève"' };
-				// The mock ends calls for a reason that Google does not have, and this SDK stops there.
-				if (client.name === "ai sdk google" && vendor === "gemini") return;
-				expect((await client.loop(tools)).text).toBe("All is sunny ☀️");
-				expect((await client.streamedLoop?.(tools))?.text).toBe(
-					"All is sunny ☀️",
-				);
 			},
 		);
 	},
