@@ -3,8 +3,8 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { findHome } from "../src/apps/home.ts";
 import { type Ledger, openLedger } from "../src/apps/ledger.ts";
-import type { CreditsCommand } from "../src/contexts/credits/index.ts";
-import { execute, pair } from "./lib/pair.ts";
+import { assertBalanced, openAccounts } from "./lib/accounts.ts";
+import { pair } from "./lib/pair.ts";
 
 /**
  * What the ledger carries: pairs of a hold and its settlement a second, each durable before the next
@@ -60,14 +60,14 @@ async function run({ clients, accounts }: Scenario): Promise<Result> {
 	const folder = mkdtempSync(join(tmpdir(), "dos-bench-"));
 	const ledger = await openLedger(findHome({}, folder), { create: true });
 	try {
-		await open(ledger, accounts);
+		await openAccounts(ledger, accounts);
 		await work(ledger, clients, accounts, 1_000);
 		const cpuBefore = process.cpuUsage();
 		const started = performance.now();
 		const latencies = await work(ledger, clients, accounts, seconds * 1_000);
 		const elapsed = performance.now() - started;
 		const { user, system } = process.cpuUsage(cpuBefore);
-		assertBalanced(ledger, accounts);
+		await assertBalanced(ledger, accounts);
 		latencies.sort((a, b) => a - b);
 		const at = (share: number) =>
 			latencies[Math.floor(latencies.length * share)] ?? Number.NaN;
@@ -81,27 +81,6 @@ async function run({ clients, accounts }: Scenario): Promise<Result> {
 		await ledger.close();
 		rmSync(folder, { recursive: true, force: true });
 	}
-}
-
-async function open(ledger: Ledger, accounts: number): Promise<void> {
-	const commands: CreditsCommand[] = [];
-	for (let index = 0; index < accounts; index++) {
-		const account = `a${index}`;
-		commands.push(
-			{ type: "open-account", account, name: account },
-			{ type: "grant", account, amount: 10 ** 12 },
-			{
-				type: "create-key",
-				account,
-				key: `k${index}`,
-				name: "bench",
-				hash: ledger.digest.text(account),
-				hint: "bench",
-				scopes: { can: ["call"] },
-			},
-		);
-	}
-	await Promise.all(commands.map((command) => execute(ledger, command)));
 }
 
 /** Milliseconds that each pair took. */
@@ -124,19 +103,4 @@ async function work(
 	}
 	await Promise.all(Array.from({ length: clients }, client));
 	return latencies;
-}
-
-/** Nothing is held when all is settled, and what is spent is what was settled, to the last micro-credit. */
-function assertBalanced({ head }: Ledger, accounts: number): void {
-	const { holds } = head.state("credits");
-	let spent = 0;
-	let pairs = 0;
-	for (const account of head.state("credits").accounts.values()) {
-		if (account.held !== 0) throw new Error(`${account.id} still holds.`);
-		spent += account.spent;
-	}
-	// Three events open an account, two are a pair.
-	pairs = (head.position() - 3 * accounts) / 2;
-	if (holds.size !== 0 || spent !== pairs * 41_700)
-		throw new Error(`${pairs} pairs spent ${spent}.`);
 }
