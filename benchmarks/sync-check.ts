@@ -14,6 +14,7 @@
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+	cpSync,
 	mkdirSync,
 	mkdtempSync,
 	readFileSync,
@@ -27,6 +28,7 @@ import { dirname, join } from "node:path";
 const root = join(import.meta.dirname, "..");
 const main = join(root, "src/apps/sync-check/main.ts");
 const work = mkdtempSync(join(tmpdir(), "sync-check-bench-"));
+const environment = { ...process.env, XDG_CACHE_HOME: work };
 const flags = process.argv.slice(2);
 const isShort = flags.includes("--short");
 const chosen = flags.filter((flag) => flag !== "--short");
@@ -98,6 +100,7 @@ function compile(): string {
 	};
 	follow("src/apps/sync-check/main.ts");
 	writeFileSync(join(out, "package.json"), '{"type":"module"}');
+	cpSync(join(root, "bin"), join(out, "bin"), { recursive: true });
 	return join(out, "src/apps/sync-check/main.js");
 }
 
@@ -128,10 +131,7 @@ function measure(
 			const ran = spawnSync(program, words, {
 				cwd: folder,
 				stdio: ["ignore", "ignore", "pipe"],
-				env: {
-					...process.env,
-					NODE_COMPILE_CACHE: join(work, "compile-cache"),
-				},
+				env: environment,
 			});
 			times[index]?.push(performance.now() - begun);
 			if (ran.status !== exit)
@@ -199,7 +199,7 @@ function usageOf(
 	const ran = spawnSync(
 		"/usr/bin/time",
 		["-f", "%M %U %S", ...command, "--summary"],
-		{ cwd: folder, encoding: "utf8" },
+		{ cwd: folder, encoding: "utf8", env: environment },
 	);
 	const [kilobytes = 0, user = 0, system = 0] = (
 		ran.stderr.trim().split("\n").at(-1) ?? ""

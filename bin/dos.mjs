@@ -5,9 +5,9 @@
  * Flags are none of its business.
  */
 import { existsSync } from "node:fs";
-import * as nodeModule from "node:module";
-import { homedir } from "node:os";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { keepCompiledCode } from "./compiled-code.mjs";
 
 /**
  * Megabytes of half a young generation of `dos start`, of up to 64 that Node would take: it costs no time, as
@@ -54,7 +54,7 @@ function isSupported() {
 /** A checkout runs from its sources, so that a build left behind is never run by mistake; a published package has only the build. */
 async function run() {
 	boundYoungGeneration();
-	keepCompiledCode();
+	keepCompiledCode(root);
 	const source = new URL("src/apps/cli/main.ts", root);
 	await import(
 		existsSync(source) ? source : new URL("dist/apps/cli/main.js", root)
@@ -83,17 +83,10 @@ function boundYoungGeneration() {
 	}
 }
 
-/** Compiled code is kept in the user's own cache, never in a folder that others can write to. */
-function keepCompiledCode() {
-	if (process.env.NODE_COMPILE_CACHE || process.platform === "win32") return;
-	const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-	nodeModule.enableCompileCache?.(join(caches, "duranteos"));
-}
-
 /** The Node that came with a checkout as a development dependency, or undefined. */
 function pinnedNode() {
 	try {
-		const { resolve } = nodeModule.createRequire(import.meta.url);
+		const { resolve } = createRequire(import.meta.url);
 		const name = process.platform === "win32" ? "node.exe" : "node";
 		const path = join(dirname(resolve("node/package.json")), "bin", name);
 		return existsSync(path) ? path : undefined;

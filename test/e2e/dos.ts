@@ -1,6 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -68,8 +68,8 @@ export function openDos(
 			// Nothing of the developer's own: no vendor's key, no colour, no other home.
 			env: {
 				PATH: process.env.PATH ?? "",
-				// Hundreds of processes of the same program: what each would compile anew is kept.
-				NODE_COMPILE_CACHE: join(tmpdir(), "dos-test-compile-cache"),
+				// Hundreds of processes of the same program: what each would compile anew is kept, as it is for its user.
+				XDG_CACHE_HOME: process.env.XDG_CACHE_HOME || join(homedir(), ".cache"),
 				HOME: folder,
 				DOS_HOME: home,
 				...options.environment,

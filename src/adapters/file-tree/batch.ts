@@ -1,4 +1,5 @@
 import * as fs from "node:fs";
+import { dirname } from "node:path";
 import type { Worker } from "node:worker_threads";
 import {
 	type Batch,
@@ -80,6 +81,7 @@ export function openBatches(helpers?: number): Pick<
 		try {
 			while (workers.length < wanted) {
 				const worker = new Thread(workerFile, {
+					env: environment(),
 					resourceLimits: { maxYoungGenerationSizeMb: young },
 				});
 				// One that cannot start or go on takes no unit, and what it took is looked at by the asker.
@@ -165,6 +167,15 @@ export function openBatches(helpers?: number): Pick<
 			return { looks, hashes: task.hashes.slice() };
 		},
 	};
+}
+
+/** A thread takes what is kept of compiled code where its environment says, not where its program does. */
+function environment(): NodeJS.ProcessEnv {
+	const { getCompileCacheDir } = process.getBuiltinModule("node:module");
+	const folder = getCompileCacheDir?.();
+	return folder
+		? { ...process.env, NODE_COMPILE_CACHE: dirname(folder) }
+		: process.env;
 }
 
 function memory(bytes: number, isShared: boolean): ArrayBuffer {

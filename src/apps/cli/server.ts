@@ -1,9 +1,12 @@
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type IncomingMessage, request as requestPlain } from "node:http";
+import type { IncomingMessage } from "node:http";
 import { request as requestTls } from "node:https";
 import { Fault } from "../../kernel/outcome.ts";
 import type { ListenConfig } from "../config.ts";
 import type { Home } from "../home.ts";
+
+/** Not imported: as a module it brings what it offers on demand as well, a client of WebSockets among it, for 20 ms of a start. */
+const { request: requestPlain } = process.getBuiltinModule("node:http");
 
 /** Where a server of this home says it listens. */
 export interface ServerPlace {

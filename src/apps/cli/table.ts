@@ -85,12 +85,17 @@ export function wrap(text: string, width: number, indent: string): string {
 export function displayWidth(text: string): number {
 	if (/^[ -~]*$/.test(text)) return text.length;
 	let width = 0;
-	for (const { segment } of graphemes.segment(stripVTControlCharacters(text)))
+	for (const { segment } of graphemesOf(stripVTControlCharacters(text)))
 		width += wide.test(segment) ? 2 : 1;
 	return width;
 }
 
-const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+let segmenter: Intl.Segmenter | undefined;
+/** Made when a text needs it: it takes as long as a small command. */
+function graphemesOf(text: string): Intl.Segments {
+	segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" });
+	return segmenter.segment(text);
+}
 const wide =
 	/\p{Emoji_Presentation}|\ufe0f|[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u;
 
@@ -107,7 +112,7 @@ function pad(
 function cut(text: string, width: number): string {
 	let kept = "";
 	let taken = 0;
-	for (const { segment } of graphemes.segment(text)) {
+	for (const { segment } of graphemesOf(text)) {
 		const next = displayWidth(segment);
 		if (taken + next > width - 1) break;
 		kept += segment;

@@ -117,11 +117,12 @@ function openProgress(
 	stream: Stream,
 	quiet: boolean,
 ): { readonly tell: Progress; end(): void } {
+	// Not even the time is asked for in vain: the clock is a part of the runtime that loads on first use.
+	if (quiet || stream.isTTY !== true) return { tell() {}, end() {} };
 	const begun = performance.now();
 	let last = 0;
 	return {
 		tell(doing, files) {
-			if (quiet || stream.isTTY !== true) return;
 			const now = performance.now();
 			if (now - begun < patience || now - last < pause) return;
 			last = now;

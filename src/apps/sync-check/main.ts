@@ -1,7 +1,5 @@
 #!/usr/bin/env node
-import * as nodeModule from "node:module";
-import { homedir } from "node:os";
-import { join } from "node:path";
+import { createRequire } from "node:module";
 
 /** sync-check as a program of its own: `node src/apps/sync-check/main.ts`, or `bun` with the same. `dos sync-check` is the same program. */
 export async function main(words: readonly string[]): Promise<void> {
@@ -18,14 +16,19 @@ export async function main(words: readonly string[]): Promise<void> {
 	});
 }
 
-/** Compiled code is kept in the user's own cache, as `dos` does it: a start from the sources takes a fourth of the time. */
-function keepCompiledCode(): void {
-	if (process.env.NODE_COMPILE_CACHE || process.platform === "win32") return;
-	const caches = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-	nodeModule.enableCompileCache?.(join(caches, "duranteos"));
-}
-
 if (import.meta.main) {
 	keepCompiledCode();
 	await main(process.argv.slice(2));
+}
+
+/** As `dos` does it, and by the same file: plain JavaScript beside the tree, which `dos` needs before it can read any of it. */
+function keepCompiledCode(): void {
+	try {
+		const { keepCompiledCode } = createRequire(import.meta.url)(
+			"../../../bin/compiled-code.mjs",
+		) as { keepCompiledCode(installation: URL): void };
+		keepCompiledCode(new URL("../../../", import.meta.url));
+	} catch {
+		// Without it a start takes longer, no more.
+	}
 }
