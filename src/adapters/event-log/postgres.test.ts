@@ -303,6 +303,18 @@ describe("when connections break", () => {
 	);
 });
 
+/** Until somebody does. */
+async function waitsForALock(): Promise<void> {
+	const watcher = await admin();
+	for (;;) {
+		const { rowCount } = await watcher.query(
+			"select 1 from pg_stat_activity where wait_event_type = 'Lock' and application_name = 'duranteos'",
+		);
+		if (rowCount) return;
+		await new Promise((resolve) => setTimeout(resolve, 5));
+	}
+}
+
 describe("other replicas", () => {
 	it("see each other's newest state under the head, however far behind they are", async () => {
 		const address = server.fresh();
@@ -346,6 +358,73 @@ describe("other replicas", () => {
 			(await head.findByKey(["many/7"]))[0]?.position,
 		]);
 		expect(seen).toEqual([...many, 2_500, 27]);
+	});
+
+	it("are heard of when they use a key that was looked for on the way to the head", async () => {
+		const address = server.fresh();
+		const [one, two] = [await openBeside(address), await openBeside(address)];
+		await append(one, "1");
+		await append(two, "2");
+		const [taken, going] = [
+			Promise.withResolvers<void>(),
+			Promise.withResolvers<void>(),
+		];
+		const first = one.write(async (head) => {
+			taken.resolve();
+			await going.promise;
+			const version = (await head.versions(["stream/a"])).get("stream/a") ?? 0;
+			await head.append([
+				sealEvent(
+					{
+						position: head.tip.position + 1,
+						previous: head.tip.hash,
+						time: head.tip.time + 1,
+						stream: "stream/a",
+						version: version + 1,
+						type: "thing-happened",
+						actor: "operator",
+						key: "shared",
+						data: "{}",
+					},
+					(text) => hash("sha256", text, "hex"),
+				),
+			]);
+		});
+		await taken.promise;
+		const second = two.write((head) => head.findByKey(["shared", "2"]), {
+			keys: ["shared", "2"],
+		});
+		await waitsForALock();
+		going.resolve();
+		await first;
+		expect((await second).map(({ key }) => key)).toEqual(["shared", "2"]);
+		await expect(append(two, "shared")).rejects.toMatchObject({
+			code: "log/conflict",
+		});
+	});
+
+	it("see each other's newest state also where transactions are serializable by default", async () => {
+		const address = server.fresh();
+		const strict = new URL(address);
+		const role = strict.searchParams.get("schema") as string;
+		const client = await admin();
+		await client.query(`create role ${role} superuser login password 'test'`);
+		await client.query(
+			`alter role ${role} set default_transaction_isolation = serializable`,
+		);
+		strict.username = role;
+		strict.password = "test";
+		const [one, two] = [
+			await openBeside(strict.href),
+			await openBeside(strict.href),
+		];
+		await append(one, "0");
+		await Promise.all(
+			Array.from({ length: 20 }, (_, index) =>
+				append(index % 2 ? one : two, String(index + 1)),
+			),
+		);
+		expect((await one.tip()).position).toBe(21);
 	});
 
 	it("are woken soon after a commit", async () => {

@@ -108,8 +108,8 @@ export function postgresEventLog(
 		unused.clear();
 	}
 
-	/** Waits for the head, and then does these steps; gives their answers. The connection's limits are set before. */
-	async function underHead(
+	/** Begins a transaction with these steps; gives their answers. The connection's limits are set before. */
+	async function begin(
 		connection: Connection,
 		steps: readonly Step[],
 	): Promise<readonly Answer[]> {
@@ -120,55 +120,71 @@ export function postgresEventLog(
 			await connection.send(limits(false));
 			limited.add(connection);
 		}
-		const first = [
-			step(sql.begin),
-			...(database.pooler ? [limits(true)] : []),
-			step(sql.lock),
-		];
+		const first = [step(sql.begin), ...(database.pooler ? [limits(true)] : [])];
 		const answers = await connection.send(...first, ...steps);
 		return answers.slice(first.length);
 	}
 
-	/** Takes the head and looks at all that the work is known to need, in one round trip. */
+	/**
+	 * Takes the head and looks at all that the work is known to need, in one round trip. Keys are looked for before
+	 * the head is ours, so that nobody waits for that: what is appended in between comes along under it.
+	 */
 	async function openHead(connection: Connection, ahead: Ahead) {
+		const before = known && known.position > 0 ? known : undefined;
+		// Trusted again when this write has ended well.
+		known = undefined;
+		if (!before) forget();
 		const keys = [...new Set(ahead.keys ?? [])].filter(
 			(key) => !unused.has(key),
 		);
-		const before = known;
-		// Trusted again when this write has ended well.
-		known = undefined;
-		const [news, found] = await underHead(connection, [
-			before && before.position > 0
-				? step(sql.from, [before.position, tailLimit])
-				: step(sql.newest),
-			...(keys.length > 0 ? [step(sql.byKey, [namesArray(keys)])] : []),
-		]);
-		const { rows } = news as Answer;
+		const lock = step(sql.lock);
+		const look = keys.length > 0 ? [step(sql.byKey, [namesArray(keys)])] : [];
+		const answers = await begin(
+			connection,
+			before
+				? [...look, lock, step(sql.from, [before.position, tailLimit])]
+				: [lock, ...look, step(sql.newest)],
+		);
+		const { rows } = answers.at(-1) as Answer;
+		const byKey = new Map<string, StoredEvent>();
+		if (keys.length > 0)
+			noteKeys(
+				keys,
+				(answers[before ? 0 : 1] as Answer).rows.map(toEvent),
+				byKey,
+			);
 		let tail: StoredEvent[] | undefined;
 		let tip: Tip;
-		if (before && before.position > 0) {
-			const [first] = rows;
-			if (rows.length < tailLimit && first?.[10] === before.hash) {
-				tail = chain(rows.slice(1), before.hash);
-				remember(tail);
-				tip = tail.at(-1) ?? before;
-			} else {
-				// Far behind, or the log is another than the one we knew.
-				forget();
-				const [newest] = await connection.send(step(sql.newest));
-				tip = tipOf(newest?.rows[0]);
-			}
+		if (!before) tip = tipOf(rows[0]);
+		else if (rows.length < tailLimit && rows[0]?.[10] === before.hash) {
+			tail = chain(rows.slice(1), before.hash);
+			remember(tail);
+			tip = tail.at(-1) ?? before;
 		} else {
+			// Far behind, or the log is another than the one we knew.
 			forget();
-			tip = tipOf(rows[0]);
+			const [newest] = await connection.send(step(sql.newest));
+			tip = tipOf(newest?.rows[0]);
 		}
 		return headOf(connection, {
 			tip: { position: tip.position, hash: tip.hash, time: tip.time },
 			tail,
 			tailAfter: before?.position ?? 0,
-			keys,
-			found: found?.rows.map(toEvent) ?? [],
+			byKey,
 		});
+	}
+
+	function noteKeys(
+		keys: readonly string[],
+		found: readonly StoredEvent[],
+		byKey: Map<string, StoredEvent>,
+	): void {
+		if (unused.size + keys.length > keysKept) unused.clear();
+		for (const key of keys) unused.add(key);
+		for (const event of found) {
+			unused.delete(event.key as string);
+			byKey.set(event.key as string, event);
+		}
 	}
 
 	function headOf(
@@ -178,14 +194,14 @@ export function postgresEventLog(
 			/** All events after `tailAfter`, where they came along. */
 			readonly tail: readonly StoredEvent[] | undefined;
 			readonly tailAfter: number;
-			readonly keys: readonly string[];
-			readonly found: readonly StoredEvent[];
+			/** What is known to stand under keys that were looked for. */
+			readonly byKey: Map<string, StoredEvent>;
 		},
 	) {
 		const staged: StoredEvent[] = [];
 		const stagedVersions = new Map<string, number>();
 		const fetched = new Map<string, number>();
-		const byKey = new Map<string, StoredEvent>();
+		const { byKey } = start;
 		let tip = start.tip;
 		let open = true;
 		let refused: unknown;
@@ -220,24 +236,10 @@ export function postgresEventLog(
 			});
 		}
 
-		function noteKeys(
-			keys: readonly string[],
-			found: readonly StoredEvent[],
-		): void {
-			if (unused.size + keys.length > keysKept) unused.clear();
-			for (const key of keys) unused.add(key);
-			for (const event of found) {
-				unused.delete(event.key as string);
-				byKey.set(event.key as string, event);
-			}
-		}
-
 		const isKnown = (key: string) => byKey.has(key) || unused.has(key);
 
 		const versionOf = (stream: string) =>
 			stagedVersions.get(stream) ?? versions.get(stream) ?? fetched.get(stream);
-
-		noteKeys(start.keys, start.found);
 
 		/** For a writer that is further behind than what came along. */
 		async function readAfter(position: number): Promise<StoredEvent[]> {
@@ -285,7 +287,7 @@ export function postgresEventLog(
 				const missing = unique.filter((key) => !isKnown(key));
 				if (missing.length === 0) return all();
 				return ask(sql.byKey, [namesArray(missing)]).then((rows) => {
-					noteKeys(missing, rows.map(toEvent));
+					noteKeys(missing, rows.map(toEvent), byKey);
 					return all();
 				});
 			},
@@ -377,8 +379,9 @@ export function postgresEventLog(
 			try {
 				return await database.exclusively(async (connection) => {
 					// It is held by the lost transaction until that has ended one way or the other.
-					const [found] = await within(connection, lockTimeout * 2, () =>
-						underHead(connection, [
+					const [, found] = await within(connection, lockTimeout * 2, () =>
+						begin(connection, [
+							step(sql.lock),
 							step(sql.hashes, [event.position, event.position]),
 							step(sql.rollback),
 						]),
@@ -606,7 +609,8 @@ function statementsOf(schema: string) {
 			]),
 		) as Record<Names, { readonly name: string; readonly text: string }>;
 	return named({
-		begin: "begin",
+		// Each statement must see what was committed before it began, whatever the database's default is.
+		begin: "begin isolation level read committed",
 		limits:
 			"select set_config('lock_timeout', $1, $2::boolean), set_config('idle_in_transaction_session_timeout', $1, $2::boolean), set_config('synchronous_commit', 'on', $2::boolean)",
 		lock: `select one from ${schema}.head for update`,
@@ -623,7 +627,8 @@ function statementsOf(schema: string) {
 		at: `select ${whole} from ${event} where position = $1::bigint`,
 		hashes: `select hash from ${event} where position >= $1::bigint and position <= $2::bigint order by position`,
 		hashesAfter: `select hash from ${event} where position > $1::bigint and position <= $2::bigint order by position`,
-		insert: `insert into ${event} (${columns}) select * from unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])`,
+		// Side by side in the list: in `from`, the server would first write each array into a table of its own.
+		insert: `insert into ${event} (${columns}) select unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::text[]), unnest($4::bigint[]), unnest($5::text[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]), unnest($9::text[]), unnest($10::text[]), unnest($11::text[]), unnest($12::text[])`,
 		notify: "select pg_notify($1, '')",
 		commit: "commit",
 		rollback: "rollback",
