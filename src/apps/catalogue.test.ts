@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { shipped } from "../adapters/catalogue/shipped.ts";
 import { genaiPriceBook } from "../adapters/price-book/genai-prices.ts";
 import { nodeDigest } from "../adapters/runtime/digest.ts";
-import { priceIds, vendors } from "../adapters/vendors/all.ts";
+import { priceIds } from "../adapters/vendors/all.ts";
+import { findVendors } from "../adapters/vendors/registry.ts";
 import {
 	createRouter,
 	type Difficulty,
@@ -20,12 +21,16 @@ const { policy, table } = readRouting(undefined, nodeDigest.text);
 const router = createRouter();
 
 /** Every vendor on. */
-function open(said?: unknown): CatalogueSnapshot {
+function open(
+	said?: unknown,
+	environment: Readonly<Record<string, string>> = {},
+	configured: Parameters<typeof findVendors>[0]["configured"] = {},
+): CatalogueSnapshot {
 	const read = readSaidFacts(said);
 	if (!read.ok) throw new Error(read.error.message);
 	return readCatalogue({
 		config: { catalogue: read.value },
-		vendors: vendors.map((vendor) => ({
+		vendors: findVendors({ environment, configured }).map(({ vendor }) => ({
 			vendor,
 			on: true,
 			keys: () => [],
@@ -146,5 +151,47 @@ describe("out of the box, with every vendor on,", () => {
 		expect(new Set(kept.map(({ vendor }) => vendor))).toEqual(
 			new Set(["mistral"]),
 		);
+	});
+
+	test("an address in a region keeps the classes that it is in, and no others", () => {
+		const kept = (
+			sovereignty: string,
+			...where: [Readonly<Record<string, string>>, Parameters<typeof open>[2]?]
+		) => [
+			...new Set(
+				order({}, { sovereignty: [sovereignty] }, open({}, ...where)).map(
+					({ vendor }) => vendor,
+				),
+			),
+		];
+		const frankfurt = { AWS_REGION: "eu-central-1" };
+		expect(kept("eu-processed", frankfurt)).toEqual(["bedrock"]);
+		expect(kept("us-federal", frankfurt)).toEqual([]);
+		expect(kept("eu-processed", { AWS_REGION: "eu-west-2" })).toEqual([]);
+		expect(kept("us-federal", { AWS_REGION: "us-gov-west-1" })).toEqual([
+			"bedrock",
+		]);
+		expect(kept("us-federal", { AWS_REGION: "us-east-1" })).toEqual([]);
+		const vertex = (location: string) => ({
+			GOOGLE_VERTEX_PROJECT: "house",
+			GOOGLE_VERTEX_LOCATION: location,
+		});
+		expect(kept("eu-processed", vertex("eu"))).toEqual(["vertex"]);
+		expect(kept("eu-processed", vertex("global"))).toEqual([]);
+	});
+
+	test("a class of European operators needs the owner's word on plan and law, and no more", () => {
+		const paris = { mistral: { base: "https://api.eu.mistral.ai" } };
+		const kept = (said: unknown) =>
+			order(
+				{},
+				{ sovereignty: ["eu-processed-eu-operated"] },
+				open(said, {}, paris),
+			).length;
+		expect(kept({})).toBe(0);
+		expect(kept({ vendors: { mistral: { trains: false } } })).toBe(0);
+		expect(
+			kept({ vendors: { mistral: { trains: false, laws: ["FR"] } } }),
+		).toBeGreaterThan(5);
 	});
 });

@@ -3,9 +3,10 @@ import {
 	type CatalogueOverlay,
 	readOverlay,
 } from "../adapters/catalogue/overlay.ts";
+import { shippedNotes } from "../adapters/catalogue/shipped.ts";
 import { type FoundVendor, findVendors } from "../adapters/vendors/registry.ts";
 import type { Outcome } from "../kernel/outcome.ts";
-import type { CatalogueSnapshot } from "../ports/catalogue.ts";
+import type { CatalogueSnapshot, SubstrateFacts } from "../ports/catalogue.ts";
 import type { Digest } from "../ports/digest.ts";
 import type { PriceBook } from "../ports/price-book.ts";
 import type { Config } from "./config.ts";
@@ -16,6 +17,14 @@ export type SaidFacts = CatalogueOverlay;
 
 export function readSaidFacts(raw: unknown): Outcome<SaidFacts> {
 	return readOverlay(raw);
+}
+
+/** What the shipped facts leave to the owner to say of a substrate, and why: sentences. */
+export function notesOn({ id, prices }: SubstrateFacts): readonly string[] {
+	const { vendor, unplaced, unpriced } = shippedNotes(id);
+	return [unplaced, prices === "unknown" ? unpriced : undefined, vendor].filter(
+		(each) => each !== undefined,
+	);
 }
 
 /** The vendors of the rows and of the owner, on or not. */

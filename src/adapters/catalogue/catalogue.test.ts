@@ -7,6 +7,7 @@ import type {
 import { genaiPriceBook } from "../price-book/genai-prices.ts";
 import { nodeDigest } from "../runtime/digest.ts";
 import { priceIds, vendors } from "../vendors/all.ts";
+import { findVendors } from "../vendors/registry.ts";
 import { factCatalogue } from "./catalogue.ts";
 import { noOverlay, readOverlay } from "./overlay.ts";
 import { shippedModels } from "./shipped.ts";
@@ -61,6 +62,81 @@ test("what ships is there, each row priced and sized by the price book where nob
 	expect(find("openai/gpt-5", sized).capabilities.context).toBe("unknown");
 });
 
+describe("the place that an address names", () => {
+	function inPlace(
+		environment: Readonly<Record<string, string>>,
+		configured: Parameters<typeof findVendors>[0]["configured"] = {},
+		raw: unknown = {},
+	): Catalogue {
+		const overlay = readOverlay(raw);
+		if (!overlay.ok) throw new Error(overlay.error.message);
+		return factCatalogue({
+			vendors: findVendors({ environment, configured }).map(
+				({ vendor }) => vendor,
+			),
+			prices,
+			overlay: overlay.value,
+			digest: nodeDigest,
+			now: Date.parse("2026-11-21"),
+		});
+	}
+	const frankfurt = { AWS_REGION: "eu-central-1" };
+
+	test("says where calls are processed, by whoever promises that they stay there", () => {
+		const facts = find("bedrock/openai.gpt-oss-120b-1:0", inPlace(frankfurt));
+		expect(facts.region).toMatchObject({ value: "eu-central-1" });
+		expect(facts.countries).toMatchObject({
+			value: ["DE"],
+			source: expect.stringContaining("docs.aws.amazon.com"),
+			date: "2026-11-21",
+		});
+		const far = inPlace({ AWS_REGION: "mars-north-1" });
+		expect(find("bedrock/openai.gpt-oss-120b-1:0", far).countries).toBe(
+			"unknown",
+		);
+	});
+
+	test("says nothing of what may go elsewhere, and leaves out what cannot be called from it", () => {
+		const catalogue = inPlace(frankfurt);
+		const sonnet = (profile: string) =>
+			find(`bedrock/${profile}.anthropic.claude-sonnet-5`, catalogue);
+		expect(sonnet("global").countries).toBe("unknown");
+		expect(sonnet("eu").countries).toMatchObject({
+			value: expect.arrayContaining(["DE", "GB", "CH"]),
+		});
+		expect(() => sonnet("us")).toThrow("not there");
+		const named = inPlace(frankfurt, undefined, {
+			substrates: { "bedrock/us.anthropic.claude-sonnet-5": {} },
+		});
+		expect(
+			find("bedrock/us.anthropic.claude-sonnet-5", named).countries,
+		).toMatchObject({ value: ["US"] });
+	});
+
+	test("is known of an address that the settings name, and of no other", () => {
+		const at = (base: string) =>
+			find("mistral/mistral-medium-3-5", inPlace({}, { mistral: { base } }))
+				.countries;
+		expect(at("https://api.eu.mistral.ai")).toMatchObject({
+			value: expect.arrayContaining(["FR", "SE"]),
+		});
+		expect(at("https://api.us.mistral.ai")).toMatchObject({ value: ["US"] });
+		expect(at("https://api.mistral.ai")).toBe("unknown");
+		expect(at("https://gateway.example.com")).toBe("unknown");
+	});
+
+	test("gives way to the owner's word", () => {
+		const id = "bedrock/openai.gpt-oss-120b-1:0";
+		const said = (countries: unknown) =>
+			find(
+				id,
+				inPlace(frankfurt, undefined, { vendors: { bedrock: { countries } } }),
+			).countries;
+		expect(said(["AT"])).toMatchObject({ value: ["AT"], source: "owner" });
+		expect(said("unknown")).toBe("unknown");
+	});
+});
+
 describe("the owner's word", () => {
 	const said = {
 		vendors: {
@@ -111,6 +187,21 @@ describe("the owner's word", () => {
 		expect(() => find("nobody/model", catalogue)).toThrow("not there");
 	});
 
+	test("may name an area for all of its countries", () => {
+		const areas = { countries: ["EU", "CH", "DE"], laws: ["EEA"] };
+		const facts = find(
+			"mistral/mistral-medium-3-5",
+			open({ vendors: { mistral: areas } }),
+		);
+		const countries =
+			facts.countries === "unknown" ? [] : facts.countries.value;
+		expect(countries.length).toBe(28);
+		expect(countries).toContain("CH");
+		expect(facts.laws).toMatchObject({
+			value: expect.arrayContaining(["DE", "NO"]),
+		});
+	});
+
 	test("is a version of its own, and the same words are the same version", () => {
 		expect(open(said).current().version).toBe(open(said).current().version);
 		expect(open(said).current().version).not.toBe(open().current().version);
@@ -142,7 +233,7 @@ describe("the owner's word", () => {
 		[{ substrates: { model: {} } }, /vendor\/model/],
 		[
 			{ vendors: { openai: { countries: ["Germany"] } } },
-			/^catalogue\.vendors\.openai\.countries/,
+			/^catalogue\.vendors\.openai\.countries\.0: is no country: .* or EU or EEA/,
 		],
 		[{ vendors: { openai: { countries: [] } } }, /countries/],
 		[{ vendors: { openai: { country: ["DE"] } } }, /country/],

@@ -9,7 +9,15 @@ import type { Digest } from "../../ports/digest.ts";
 import type { PriceBook } from "../../ports/price-book.ts";
 import type { Vendor } from "../../ports/vendor.ts";
 import { type CatalogueOverlay, noOverlay, undated } from "./overlay.ts";
-import { type PartialFacts, shippedModels, shippedVendors } from "./shipped.ts";
+import {
+	isOfferedIn,
+	type PartialFacts,
+	placeIn,
+	shippedInPlace,
+	shippedModels,
+	shippedVendors,
+} from "./shipped.ts";
+import { priceSource } from "./shipped-prices.ts";
 
 export interface CatalogueOptions {
 	readonly vendors: readonly Vendor[];
@@ -25,8 +33,9 @@ export interface CatalogueOptions {
 }
 
 /**
- * The shipped facts, prices and context windows from the price book, and over all of it the owner's word. A version
- * is a digest of the content, so that the same facts have the same version wherever they are.
+ * The shipped facts, with the place that a vendor's address names, prices and context windows from the price book,
+ * and over all of it the owner's word. A version is a digest of the content, so that the same facts have the same
+ * version wherever they are.
  */
 export function factCatalogue(options: CatalogueOptions): Catalogue {
 	const { digest, off = {}, previous, now } = options;
@@ -61,13 +70,19 @@ function rows({
 		]),
 	].sort();
 	const contexts = contextsOf(prices);
+	const places = new Map(
+		vendors.map(({ id, bases }) => [id, placeIn(id, bases)]),
+	);
 	return ids.flatMap((id) => {
 		const slash = id.indexOf("/");
 		const vendor = vendors.find((each) => each.id === id.slice(0, slash));
 		if (!vendor) return [];
+		const place = places.get(vendor.id);
+		if (!overlay.substrates[id] && !isOfferedIn(id, place)) return [];
 		const said = [
 			ofOwnMachine(vendor),
 			shippedVendors[vendor.id],
+			shippedInPlace(id, place),
 			shippedModels[id],
 			overlay.vendors[vendor.id],
 			overlay.substrates[id],
@@ -100,9 +115,12 @@ function priceOf(
 	now: number,
 ): PartialFacts {
 	const sheet = prices.find(vendor, model, now);
-	return sheet
-		? { prices: { value: sheet.rates, source: sheet.id, date: undated } }
-		: {};
+	if (!sheet) return {};
+	const { source, date } = priceSource(sheet.id) ?? {
+		source: sheet.id,
+		date: undated,
+	};
+	return { prices: { value: sheet.rates, source, date } };
 }
 
 function contextsOf(prices: PriceBook): (of: SubstrateFacts) => PartialFacts {

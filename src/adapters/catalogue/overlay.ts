@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { accept, type Outcome, refuse } from "../../kernel/outcome.ts";
-import type { PartialFacts } from "./shipped.ts";
+import { type PartialFacts, shipped } from "./shipped.ts";
 
 /** What the owner says of vendors and substrates: wins over everything else that is said of them. */
 export interface CatalogueOverlay {
@@ -77,6 +77,23 @@ const country = v.pipe(
 	v.string(),
 	v.regex(/^[A-Z]{2}$/, "is no country: two capital letters, as in DE"),
 );
+/** Countries by themselves, or by the name of an area that stands for all of its own. */
+const countries = v.pipe(
+	v.array(
+		v.pipe(
+			v.string(),
+			v.check(
+				(given) =>
+					/^[A-Z]{2}$/.test(given) || Object.hasOwn(shipped.areas, given),
+				`is no country: two capital letters, as in DE, or ${Object.keys(shipped.areas).join(" or ")} for all of theirs`,
+			),
+		),
+	),
+	v.minLength(1, "names none"),
+	v.transform((given) => [
+		...new Set(given.flatMap((each) => shipped.areas[each] ?? each)),
+	]),
+);
 const day = v.pipe(
 	v.string(),
 	v.isoDate("is no day: write it as 2026-11-21"),
@@ -87,13 +104,16 @@ const day = v.pipe(
 );
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+/** A value, or `unknown`. Chosen by what is given, so that what is wrong with a value is told. */
 function said<Schema extends v.GenericSchema>(
 	schema: Schema,
 ): v.OptionalSchema<
-	v.UnionSchema<[v.LiteralSchema<"unknown", undefined>, Schema], undefined>,
+	v.LazySchema<v.LiteralSchema<"unknown", undefined> | Schema>,
 	undefined
 > {
-	return v.optional(v.union([v.literal("unknown"), schema]));
+	return v.optional(
+		v.lazy((given) => (given === "unknown" ? v.literal("unknown") : schema)),
+	);
 }
 
 const row = v.strictObject({
@@ -105,11 +125,11 @@ const row = v.strictObject({
 	trainer: said(text),
 	bases: said(v.array(v.strictObject({ model: text, trainer: text }))),
 	channel: said(text),
-	countries: said(v.pipe(v.array(country), v.minLength(1, "names none"))),
+	countries: said(countries),
 	region: said(text),
 	operator: said(text),
 	seat: said(country),
-	laws: said(v.pipe(v.array(country), v.minLength(1, "names none"))),
+	laws: said(countries),
 	retentionDays: said(count),
 	trains: said(v.boolean()),
 	attestations: said(v.array(text)),

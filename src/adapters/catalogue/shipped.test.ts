@@ -5,12 +5,25 @@ import { nodeDigest } from "../runtime/digest.ts";
 import { priceIds, vendors } from "../vendors/all.ts";
 import { factCatalogue } from "./catalogue.ts";
 import { readOverlay } from "./overlay.ts";
-import { shipped, shippedModels, shippedVendors } from "./shipped.ts";
+import {
+	isOfferedIn,
+	placeIn,
+	shipped,
+	shippedInPlace,
+	shippedModels,
+	shippedVendors,
+} from "./shipped.ts";
+import { shippedPriceBook } from "./shipped-prices.ts";
 
 const day = Date.parse(shipped.date);
+const packaged = await genaiPriceBook({ vendorIds: priceIds });
+const besides = shippedPriceBook();
 const { substrates } = factCatalogue({
 	vendors,
-	prices: await genaiPriceBook({ vendorIds: priceIds }),
+	prices: {
+		...packaged,
+		find: (...asked) => packaged.find(...asked) ?? besides.find(...asked),
+	},
 	digest: nodeDigest,
 	now: day,
 }).current();
@@ -110,7 +123,7 @@ describe("every fact", () => {
 		const wrong = facts.filter(({ fact }) => {
 			const { source, date } = fact as { source: string; date: string };
 			return !(
-				/^https:\/\/[\w.-]+\.\w+\/\S+$|^@?[\w/-]+@\d[\w.]*(\/\S+)?$/.test(
+				/^https?:\/\/[\w.-]+\.\w+\/\S+$|^@?[\w/-]+@\d[\w.]*(\/\S+)?$/.test(
 					source,
 				) &&
 				/^\d{4}-\d\d-\d\d$/.test(date) &&
@@ -120,13 +133,106 @@ describe("every fact", () => {
 		expect(wrong).toEqual([]);
 	});
 
-	test("of a place, or of a law, is left to the owner: nobody promises one for every call", () => {
-		for (const { id, countries, region, laws } of substrates)
-			expect([countries, region, laws], id).toEqual([
-				"unknown",
-				"unknown",
-				"unknown",
-			]);
+	test("of a place needs one that the vendor names for every call", () => {
+		const placed = substrates.filter(
+			({ countries, region }) =>
+				countries !== "unknown" || region !== "unknown",
+		);
+		expect(new Set(placed.map(({ vendor }) => vendor))).toEqual(
+			new Set(["bedrock", "deepseek"]),
+		);
+		for (const { vendor, model } of placed)
+			if (vendor === "bedrock") expect(model).toMatch(/^(eu|us)\./);
+	});
+});
+
+describe("a place", () => {
+	const placed = Object.entries(shipped.vendors).flatMap(
+		([vendor, { places }]) =>
+			Object.entries(places?.countries ?? {}).map(([place, countries]) => ({
+				vendor,
+				place,
+				countries,
+				hosts: places?.hosts ?? [],
+			})),
+	);
+
+	test("is in countries that there are, and in some address of its vendor", () => {
+		expect(placed.length).toBeGreaterThan(25);
+		for (const { vendor, place, countries, hosts } of placed) {
+			for (const each of countries)
+				expect(shipped.areas[each] ?? [each], place).toSatisfy(
+					(codes: string[]) => codes.every((code) => /^[A-Z]{2}$/.test(code)),
+				);
+			for (const host of hosts)
+				expect(
+					placeIn(vendor, {
+						any: `https://${host.replace("{place}", place)}/v1`,
+					}),
+				).toBe(place);
+		}
+	});
+
+	test("is nowhere in an address that is not the vendor's, or in two that differ", () => {
+		const host = (region: string) =>
+			`https://bedrock-runtime.${region}.amazonaws.com`;
+		for (const base of [
+			host("mars-north-1"),
+			host("{region}"),
+			`${host("eu-central-1")}.example.com`,
+			`${host("eu-central-1")}:8443`,
+			"http://127.0.0.1:4141/bedrock-runtime.eu-central-1.amazonaws.com",
+			"no address",
+		])
+			expect(placeIn("bedrock", { any: base }), base).toBeUndefined();
+		expect(
+			placeIn("bedrock", { a: host("eu-west-1"), b: host("eu-west-3") }),
+		).toBeUndefined();
+		expect(placeIn("bedrock", {})).toBeUndefined();
+		expect(placeIn("groq", { any: host("eu-west-1") })).toBeUndefined();
+		expect(placeIn("nobody", { any: host("eu-west-1") })).toBeUndefined();
+	});
+
+	test("says nothing of a row that does not follow it", () => {
+		const unplaced = rows.filter(({ row }) => row.unplaced !== undefined);
+		expect(unplaced.map(({ id }) => id)).toEqual(
+			rows
+				.filter(({ id }) => id.startsWith("bedrock/global."))
+				.map(({ id }) => id),
+		);
+		for (const { id } of unplaced)
+			expect(shippedInPlace(id, "eu-central-1")).toEqual({});
+		expect(shippedInPlace("groq/none", "eu-central-1")).toEqual({});
+		expect(shippedInPlace("bedrock/amazon.nova-pro-v1:0", undefined)).toEqual(
+			{},
+		);
+		expect(
+			shippedInPlace("bedrock/amazon.nova-pro-v1:0", "us-gov-west-1"),
+		).toMatchObject({
+			region: { value: "us-gov-west-1" },
+			countries: { value: ["US"] },
+			attestations: { value: ["FedRAMP High"] },
+		});
+	});
+
+	test("has the rows that can be called there", () => {
+		const eu = "bedrock/eu.anthropic.claude-sonnet-5";
+		const us = "bedrock/us.anthropic.claude-sonnet-5";
+		expect([eu, us].map((id) => isOfferedIn(id, "eu-north-1"))).toEqual([
+			true,
+			false,
+		]);
+		expect([eu, us].map((id) => isOfferedIn(id, "us-gov-west-1"))).toEqual([
+			false,
+			false,
+		]);
+		expect([eu, us].map((id) => isOfferedIn(id, undefined))).toEqual([
+			true,
+			true,
+		]);
+		expect(isOfferedIn("xai/grok-4.6", "us")).toBe(true);
+		expect(isOfferedIn("xai/grok-4.5", "us")).toBe(false);
+		expect(isOfferedIn("groq/whatever", "us")).toBe(true);
 	});
 });
 

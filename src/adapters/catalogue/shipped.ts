@@ -19,7 +19,7 @@ export type PartialFacts = Partial<
 };
 
 /** Facts by one source, those of capabilities and lifecycle beside the others. */
-interface Statement {
+export interface Statement {
 	/** An address, a package with its version, or a path in one of the `sources`: `models.dev:providers/…`. */
 	readonly source: string;
 	/** The day it was read; absent: the file's, or that of its source. */
@@ -35,6 +35,8 @@ interface ShippedData {
 	readonly sources: Readonly<
 		Record<string, { readonly address: string; readonly date: string }>
 	>;
+	/** Lists of countries, by a name that stands for the whole list wherever countries are named. */
+	readonly areas: Readonly<Record<string, readonly string[]>>;
 	/** Statements that rows of any vendor share, by a name. */
 	readonly sets: Readonly<Record<string, readonly Statement[]>>;
 	/**
@@ -47,16 +49,34 @@ interface ShippedData {
 }
 
 interface ShippedVendor {
-	/** For who edits the file. */
+	/** What the owner has to say of it, and why. */
 	readonly note?: string;
-	/** Why the price package has no price of some of its models: a call to them needs a price of the owner's. */
+	/** Why some of its models have no price: a call to them needs one of the owner's. */
 	readonly unpriced?: string;
 	/** Of every call to it. */
 	readonly says: readonly Statement[];
+	/** What its address tells of the place. */
+	readonly places?: ShippedPlaces;
 	/** Statements that rows of its share, by a name. */
 	readonly sets?: Readonly<Record<string, readonly Statement[]>>;
 	/** By the names that it gives them. */
 	readonly models: Readonly<Record<string, ShippedRow>>;
+}
+
+/**
+ * Places that a vendor can be called in, where it promises that a call stays in the one that its address names. What
+ * an address names that is not listed here, tells nothing.
+ */
+interface ShippedPlaces {
+	/** Who promises it. */
+	readonly source: string;
+	readonly date?: string;
+	/** Its hosts, with `{place}` where they name it. */
+	readonly hosts: readonly string[];
+	/** Every country that a place lies in. */
+	readonly countries: Readonly<Record<string, readonly string[]>>;
+	/** What else holds in a place. */
+	readonly says?: Readonly<Record<string, readonly Statement[]>>;
 }
 
 /** Later ones win: the model, the sets in their order, what the row itself says. */
@@ -64,6 +84,10 @@ interface ShippedRow {
 	readonly model?: string;
 	/** As for a vendor, of this row alone. */
 	readonly unpriced?: string;
+	/** Why the address does not tell where this one is processed. */
+	readonly unplaced?: string;
+	/** Beginnings of the places that it can be called in, where that is not in all. */
+	readonly only?: readonly string[];
 	readonly is?: readonly string[];
 	readonly says?: readonly Statement[];
 }
@@ -88,9 +112,9 @@ const ofLifecycle: ReadonlySet<string> = new Set<keyof Lifecycle>([
 export const shipped: ShippedData = data as ShippedData;
 
 /**
- * What holds for every call to a vendor. A country is named only where the vendor promises that no call leaves it,
- * and laws only where all that reach the operator are known: most promise nothing, or only to those who ask for it,
- * and then the owner says so in the settings.
+ * What holds for every call to a vendor. A country is named only where the vendor says that calls are processed
+ * there, and laws only where all that reach the operator are known: most say nothing, or promise it only to those who
+ * ask for it, and then the owner says so in the settings.
  */
 export const shippedVendors: Readonly<Record<string, PartialFacts>> =
 	Object.fromEntries(
@@ -110,6 +134,74 @@ export const shippedModels: Readonly<Record<string, PartialFacts>> =
 			]),
 		),
 	);
+
+/** The place that a vendor's addresses name, all of them the same one; undefined: none that is known. */
+export function placeIn(
+	vendor: string,
+	bases: Readonly<Record<string, string>>,
+): string | undefined {
+	const places = shipped.vendors[vendor]?.places;
+	if (!places) return undefined;
+	const named = new Set(
+		Object.values(bases).map((base) => {
+			const host = URL.parse(base)?.host ?? "";
+			return Object.keys(places.countries).find((place) =>
+				places.hosts.some((each) => each.replace("{place}", place) === host),
+			);
+		}),
+	);
+	const [place] = named;
+	return named.size === 1 ? place : undefined;
+}
+
+/** What is said of a row because it is called in a place; nothing where the place does not decide it. */
+export function shippedInPlace(
+	id: string,
+	place: string | undefined,
+): PartialFacts {
+	const { vendor, row } = rowOf(id);
+	const places = vendor?.places;
+	const countries = place === undefined ? undefined : places?.countries[place];
+	if (!places || !countries || row?.unplaced !== undefined) return {};
+	const { source, date, says } = places;
+	return facts([
+		{ source, ...(date ? { date } : {}), region: place, countries },
+		...(says?.[place as string] ?? []),
+	]);
+}
+
+/** Whether a row can be called in a place. Of a place that is not known, all can. */
+export function isOfferedIn(id: string, place: string | undefined): boolean {
+	const { only } = rowOf(id).row ?? {};
+	return (
+		place === undefined ||
+		only === undefined ||
+		only.some((each) => place.startsWith(each))
+	);
+}
+
+/** Why the file does not say what one would like to know of a row. */
+export function shippedNotes(id: string): {
+	readonly vendor?: string | undefined;
+	readonly unplaced?: string | undefined;
+	readonly unpriced?: string | undefined;
+} {
+	const { vendor, row } = rowOf(id);
+	return {
+		vendor: vendor?.note,
+		unplaced: row?.unplaced,
+		unpriced: row?.unpriced ?? vendor?.unpriced,
+	};
+}
+
+function rowOf(id: string): {
+	readonly vendor?: ShippedVendor | undefined;
+	readonly row?: ShippedRow | undefined;
+} {
+	const slash = id.indexOf("/");
+	const vendor = shipped.vendors[id.slice(0, slash)];
+	return { vendor, row: vendor?.models[id.slice(slash + 1)] };
+}
 
 function factsOf(
 	{ model, is = [], says = [] }: ShippedRow,
@@ -148,13 +240,24 @@ function facts(statements: readonly Statement[]): PartialFacts {
 				: ofLifecycle.has(name)
 					? lifecycle
 					: plain;
-			group[name] = { value: statement[name], source, date };
+			const said = statement[name];
+			group[name] = {
+				value:
+					name === "countries"
+						? (said as readonly string[]).flatMap(
+								(each) => shipped.areas[each] ?? each,
+							)
+						: said,
+				source,
+				date,
+			};
 		}
 	}
 	return { ...plain, capabilities, lifecycle } as PartialFacts;
 }
 
-function sourceOf({ source, date }: Statement): {
+/** The address and the day of who says something. */
+export function sourceOf({ source, date }: Statement): {
 	readonly source: string;
 	readonly date: string;
 } {

@@ -16,9 +16,15 @@ import { readEvent } from "../../../kernel/event.ts";
 import { Fault, refuse } from "../../../kernel/outcome.ts";
 import type {
 	CatalogueSnapshot,
+	Fact,
 	SubstrateFacts,
 } from "../../../ports/catalogue.ts";
-import { readSaidFacts, type SaidFacts, vendorsOf } from "../../catalogue.ts";
+import {
+	notesOn,
+	readSaidFacts,
+	type SaidFacts,
+	vendorsOf,
+} from "../../catalogue.ts";
 import { hasLog } from "../../home.ts";
 import { type Ledger, signatureChecks, withLedger } from "../../ledger.ts";
 import { recordedCatalogue } from "../../routing.ts";
@@ -77,42 +83,53 @@ export async function list(
 				if (rows.length === 0)
 					return named === undefined
 						? "No substrate fits. dos catalog list shows all."
-						: `Nothing is known to keep "${named}". The shipped facts claim no place of processing: say what your contract promises under catalogue: in config.yaml (docs/guides/routing.md).`;
-				const { style } = session;
+						: `Nothing is known to keep "${named}". What ships says where calls are processed for addresses in a region, and no more than its vendors say to everybody: call a vendor in a region, or say what your contract promises under catalogue: in config.yaml (docs/guides/routing.md).`;
+				const { style, width } = session;
+				// What a narrow screen has no room for, `show` tells.
+				const wide = width === undefined || width >= 100;
 				const cells = rows.map((facts) => {
-					const { operator, countries } = placeOf(facts);
-					const missing = missingFacts(facts);
+					const { operator, countries, seat } = placeOf(facts);
 					return [
 						facts.id,
-						said(facts.tier),
+						...(wide ? [said(facts.tier), said(facts.channel)] : []),
 						said(facts.weights),
-						said(facts.channel),
-						operator,
-						countries,
+						seat === "unknown" ? operator : `${seat} ${operator}`,
+						countries === "unknown" ? "?" : countries,
+						said(facts.trains, (trains) => (trains ? "yes" : "no")),
+						said(facts.retentionDays, (days) => `${days} d`),
 						Object.hasOwn(catalogue.off, facts.vendor)
 							? "off"
-							: missing.length > 0
-								? "lacks facts"
+							: missingFacts(facts).length > 0
+								? "by name"
 								: "on",
 					];
 				});
-				return `${table(
-					[
-						{ title: "substrate", shrink: 24 },
-						{ title: "tier" },
-						{ title: "weights" },
-						{ title: "channel", shrink: 8 },
-						{ title: "operator", shrink: 8 },
-						{ title: "countries", shrink: 8 },
-						{
-							title: "state",
-							paint: (cell, row) =>
-								cells[row]?.at(-1) === "on" ? cell : style.dim(cell),
-						},
-					],
-					cells,
-					session.width,
-				)}\n\n${counted(rows.length, "substrate")} of ${catalogue.substrates.length}, catalogue ${catalogue.version}. dos catalog show <substrate> tells all of one.`;
+				return [
+					table(
+						[
+							{ title: "substrate", shrink: 24 },
+							...(wide ? [{ title: "tier" }, { title: "channel" }] : []),
+							{ title: "weights" },
+							{ title: "run by", shrink: 10 },
+							{ title: "where", shrink: 8 },
+							{ title: "trains" },
+							{ title: "kept" },
+							{
+								title: "state",
+								paint: (cell: string, row: number) =>
+									cells[row]?.at(-1) === "on" ? cell : style.dim(cell),
+							},
+						],
+						cells,
+						width,
+					),
+					"",
+					wrap(
+						`${counted(rows.length, "substrate")} of ${catalogue.substrates.length}, catalogue ${catalogue.version}. dos catalog show <substrate> tells all of one. "?" is not known, and keeps no class that asks for it; "by name" is not chosen for anybody who does not name it.`,
+						width ?? 100,
+						"",
+					),
+				].join("\n");
 			},
 		);
 	});
@@ -139,6 +156,7 @@ export async function show(session: Session, id: string): Promise<void> {
 			.map((each) => each.id);
 		const missing = missingFacts(facts);
 		const off = catalogue.off[facts.vendor];
+		const notes = notesOn(facts);
 		session.result(
 			{
 				version: catalogue.version,
@@ -147,9 +165,13 @@ export async function show(session: Session, id: string): Promise<void> {
 				classes: kept,
 				missing,
 				off: off ?? null,
+				notes,
 			},
 			() => {
-				const { style } = session;
+				const { style, width } = session;
+				const sources = [
+					...new Set(told.flatMap(({ source }) => source ?? [])),
+				];
 				return [
 					`${style.bold(facts.id)}: ${harmless(facts.name)}, catalogue ${catalogue.version}`,
 					"",
@@ -157,22 +179,23 @@ export async function show(session: Session, id: string): Promise<void> {
 						[
 							{ title: "fact" },
 							{ title: "value", shrink: 16 },
-							{
-								title: "said by",
-								shrink: 16,
-								paint: (cell) => style.dim(cell),
-							},
 							{ title: "on" },
+							{ title: "by", align: "right" },
 						],
 						told.map(({ about, value, source, date }) => [
 							about,
 							value,
-							source ?? "nobody",
 							date ?? "",
+							source === undefined ? "" : String(sources.indexOf(source) + 1),
 						]),
-						session.width,
+						width,
 					),
 					"",
+					...sources.map((source, at) =>
+						style.dim(`${String(at + 1).padStart(2)}  ${harmless(source)}`),
+					),
+					"",
+					...notes.map((note) => wrap(note, width ?? 100, "")),
 					`Keeps: ${kept.join(", ") || "no class"}.`,
 					...(off === undefined ? [] : [`Its vendor is off: ${off}.`]),
 					...(missing.length > 0
@@ -212,6 +235,26 @@ export async function diff(
 interface CheckFinding {
 	readonly state: "fail" | "warn";
 	readonly message: string;
+}
+
+/** For how many substrates each fact is unknown, the most first; facts that are known of all are left out. */
+function unknownFacts(substrates: readonly SubstrateFacts[]): readonly {
+	readonly fact: string;
+	readonly about: string;
+	readonly substrates: number;
+}[] {
+	const counts = new Map<string, { about: string; substrates: number }>();
+	for (const facts of substrates) {
+		for (const { fact, about, source } of tellFacts(facts)) {
+			if (source !== undefined) continue;
+			const count = counts.get(fact) ?? { about, substrates: 0 };
+			counts.set(fact, count);
+			count.substrates++;
+		}
+	}
+	return [...counts]
+		.map(([fact, count]) => ({ fact, ...count }))
+		.sort((one, other) => other.substrates - one.substrates);
 }
 
 /** Days before a substrate is gone at which it is told. */
@@ -267,6 +310,8 @@ export async function check(session: Session): Promise<number> {
 		if (on.length === 0)
 			add("warn", "No vendor of the catalogue is on: dos vendors says why.");
 		const failed = findings.some(({ state }) => state === "fail");
+		const counts = on.length > 0 ? on : substrates;
+		const unknown = unknownFacts(counts);
 		session.result(
 			{
 				ok: !failed,
@@ -274,6 +319,7 @@ export async function check(session: Session): Promise<number> {
 				substrates: substrates.length,
 				on: on.length,
 				findings,
+				unknown,
 			},
 			() => {
 				const { style, width = 100 } = session;
@@ -284,6 +330,18 @@ export async function check(session: Session): Promise<number> {
 							`${marks[state]}  ${wrap(harmless(message), width - 6, "      ")}`,
 					),
 					...(findings.length > 0 ? [""] : []),
+					table(
+						[
+							{ title: "fact" },
+							{
+								title: `unknown of ${counts.length}${on.length > 0 ? " that are on" : ""}`,
+								align: "right",
+							},
+						],
+						unknown.map(({ about, substrates }) => [about, String(substrates)]),
+						width,
+					),
+					"",
 					`${counted(substrates.length, "substrate")}, ${on.length} of vendors that are on; catalogue ${catalogue.version}. ${failed ? style.red("There is something to mend.") : findings.length > 0 ? "It works; see the warnings." : style.green("All is well.")}`,
 				].join("\n");
 			},
@@ -514,13 +572,8 @@ function items(
 	return lines.map((line) => `  ${wrap(harmless(line), width - 4, "    ")}`);
 }
 
-function said(
-	fact:
-		| SubstrateFacts["tier"]
-		| SubstrateFacts["channel"]
-		| SubstrateFacts["weights"],
-): string {
-	return fact === "unknown" ? "?" : fact.value;
+function said<T>(fact: Fact<T>, word: (value: T) => string = String): string {
+	return fact === "unknown" ? "?" : word(fact.value);
 }
 
 function daysLeft(
