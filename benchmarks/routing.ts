@@ -1,7 +1,9 @@
 /**
  * How long deciding takes over 300 substrates and 20 postures: `node benchmarks/routing.ts`. Medians and 99th
- * percentiles of single decisions, as a route is waited for by one call at a time.
+ * percentiles of single decisions, as a route is waited for by one call at a time; and the first decisions of a
+ * process, before any code is compiled.
  */
+import { execFileSync } from "node:child_process";
 import { memoryEventLog } from "../src/adapters/event-log/memory.ts";
 import { systemClock } from "../src/adapters/runtime/clock.ts";
 import { nodeDigest } from "../src/adapters/runtime/digest.ts";
@@ -28,6 +30,7 @@ import {
 	recordOf,
 	retell,
 	routing,
+	withUnlisted,
 } from "../src/contexts/routing/index.ts";
 import { sealEvent } from "../src/kernel/event.ts";
 import type { CatalogueSnapshot } from "../src/ports/catalogue.ts";
@@ -35,7 +38,12 @@ import type { CatalogueSnapshot } from "../src/ports/catalogue.ts";
 const countries = ["DE", "FR", "US", "US", "SG"];
 const tiers = ["flagship", "balanced", "small"] as const;
 
-const catalogue: CatalogueSnapshot = {
+/** The same content in other objects, as a program has it that just read it. */
+function copied<Content>(content: Content): Content {
+	return JSON.parse(JSON.stringify(content)) as Content;
+}
+
+const catalogue: CatalogueSnapshot = copied({
 	version: "c-300",
 	off: {},
 	substrates: Array.from({ length: 300 }, (_, at) =>
@@ -46,7 +54,7 @@ const catalogue: CatalogueSnapshot = {
 			prices: fact(priced(10_000_000 * (1 + (at % 37)), 40_000_000, 1_000_000)),
 		}),
 	),
-};
+});
 
 const { postures, broken } = readPostures(
 	Array.from({ length: 20 }, (_, at) => ({
@@ -60,7 +68,12 @@ const { postures, broken } = readPostures(
 		prefer: [{ country: ["EU"] }],
 	})),
 );
-const policy: Policy = { ...emptyPolicy, version: "p-20", postures, broken };
+const policy: Policy = copied({
+	...emptyPolicy,
+	version: "p-20",
+	postures,
+	broken,
+});
 const table: OwnerTable = { ...defaultTable, version: "t-1" };
 const now = Date.parse("2026-11-21");
 
@@ -120,6 +133,17 @@ function measure(
 
 const health = healthAt(0);
 const router = createRouter();
+
+if (process.argv[2] === "first") {
+	const taken = [1, 2, 3, 4, 5].map((number) => {
+		const start = process.hrtime.bigint();
+		router.decide(asking(number), catalogue, policy, health, table, now);
+		return Number(process.hrtime.bigint() - start) / 1e6;
+	});
+	console.log(taken.map((each) => each.toFixed(2)).join(" "));
+	process.exit();
+}
+
 measure("needs repeat, session and seed differ", 20, 20_000, (number) =>
 	router.decide(
 		asking(number, {
@@ -162,6 +186,37 @@ measure(
 		fresh = createRouter();
 	},
 );
+const file = JSON.stringify([catalogue, policy, table]);
+let [a, b, c] = [catalogue, policy, table];
+measure(
+	"the same, and all of it just read from JSON",
+	300,
+	300,
+	() => fresh.decide(asking(1), a, b, health, c, now),
+	() => {
+		fresh = createRouter();
+		[a, b, c] = JSON.parse(file);
+	},
+);
+measure(
+	"a new table, the rest is known",
+	300,
+	300,
+	() => router.decide(asking(1), catalogue, policy, health, c, now),
+	(number) => {
+		c = { ...copied(table), version: `t-${number}` };
+	},
+);
+measure("a name that no catalogue lists", 300, 300, (number) =>
+	router.decide(
+		asking(1, { asked: { kind: "substrate", id: `vendor-1/new-${number}` } }),
+		withUnlisted(catalogue, "vendor-1", `new-${number}`),
+		policy,
+		health,
+		table,
+		now,
+	),
+);
 let second = 0;
 let moved = health;
 measure(
@@ -173,6 +228,15 @@ measure(
 	() => {
 		moved = healthAt(++second);
 	},
+);
+
+const firsts = Array.from({ length: 5 }, () =>
+	String(
+		execFileSync(process.execPath, [import.meta.filename, "first"]),
+	).trim(),
+).sort((one, other) => Number.parseFloat(one) - Number.parseFloat(other));
+console.log(
+	`${"the first five of a process".padEnd(52)} ${firsts[2]} ms (of five processes, the middle one)`,
 );
 
 /** Health changes at most once a second: of a log with 50 calls a second. */

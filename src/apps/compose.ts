@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { shippedPriceBook } from "../adapters/catalogue/shipped-prices.ts";
 import {
 	ownerCeiling,
 	ownerPriceBook,
@@ -12,6 +13,7 @@ import {
 } from "../adapters/vendors/loopback.ts";
 import { type FoundVendor, findVendors } from "../adapters/vendors/registry.ts";
 import { spoken } from "../adapters/wire/all.ts";
+import { openContinuations } from "../adapters/wire/continuations.ts";
 import { openConversations } from "../adapters/wire/conversations.ts";
 import { openCrossings } from "../adapters/wire/crossing.ts";
 import { openReadings } from "../adapters/wire/reading.ts";
@@ -121,6 +123,7 @@ export async function openStudio(options: {
 		client,
 		answers: ledger.store.answers(),
 		crossings,
+		continuations: openContinuations(spoken),
 		readings: openReadings(spoken),
 		substrates,
 		desk,
@@ -278,7 +281,7 @@ async function openEdges(): Promise<{
 	return { server: bunHttpServer(), client };
 }
 
-/** The owner's rows first, then what costs nothing, then the package, then the owner's ceiling for all that is unknown. */
+/** The owner's rows first, then what costs nothing, the package, what ships beside it, then the owner's ceiling for all that is unknown. */
 export async function openPrices(
 	config: Config,
 	vendors: readonly FoundVendor[],
@@ -300,6 +303,7 @@ export async function openPrices(
 		loopbackPriceBook(),
 		freePriceBook(local),
 		await genaiPriceBook({ vendorIds: priceIds }),
+		shippedPriceBook(),
 		...(ceiling ? [ceilingPriceBook(ceiling)] : []),
 	]);
 }

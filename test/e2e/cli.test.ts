@@ -29,6 +29,7 @@ const commands = [
 	"key revoke",
 	"key caps",
 	"account open",
+	"account models",
 	"account list",
 	"credits grant",
 	"credits balance",

@@ -214,6 +214,63 @@ describe("trying a route", () => {
 		expect(wrong.code).toBe(2);
 		expect(wrong.error).toMatch(/--need: "planet" is no need.*sovereignty/);
 	});
+
+	it("names a sovereignty class that nobody defined, whatever else stands in the way", async () => {
+		settings();
+		await run("init");
+		const wrong = await run(
+			...["route", "try", "-m", "auto", "--need", "sovereignty=mars"],
+		);
+		expect(wrong.code).toBe(2);
+		expect(wrong.error).toMatch(
+			/no sovereignty class "mars".*anywhere.*own-machine/s,
+		);
+	});
+
+	it("knows what an account may use, from the moment on that it is said", async () => {
+		settings();
+		await run("init");
+		await run("account", "open", "lab");
+		const decided = async () => {
+			const { code, out } = await run(
+				...["route", "try", "-m", "auto", "--account", "lab", "--json"],
+			);
+			return { code, ...JSON.parse(out) };
+		};
+		const models = (...words: string[]) =>
+			json("account", "models", "lab", ...words);
+		expect(await models()).toEqual({ account: "lab", models: null });
+		expect(await decided()).toMatchObject({ code: 0 });
+		expect(await models("loopback/there,smart")).toEqual({
+			account: "lab",
+			models: ["loopback/there", "smart"],
+		});
+		const within = await decided();
+		expect(within).toMatchObject({ code: 0, winner: "loopback/there" });
+		expect(within.dropped).toContainEqual({
+			substrate: "loopback/here",
+			filter: "account",
+			why: "the account may not use it",
+		});
+		await models("none/*");
+		expect(await decided()).toMatchObject({ code: 1, winner: null });
+		expect((await json("account", "list")).accounts).toContainEqual(
+			expect.objectContaining({ account: "lab", models: ["none/*"] }),
+		);
+		expect((await run("account", "models", "lab")).out).toBe(
+			"With any key, lab may use none/*.\n",
+		);
+		expect(await models("--clear")).toEqual({ account: "lab", models: null });
+		expect(await decided()).toMatchObject({ code: 0 });
+		expect((await run("account", "models", "lab")).out).toMatch(/every model/);
+		expect((await run("account", "models", "lab", "x", "--clear")).code).toBe(
+			2,
+		);
+		expect((await run("account", "models", "nobody")).error).toMatch(
+			/No account has this id/,
+		);
+		expect((await run("account", "models", "nobody", "x")).code).toBe(1);
+	});
 });
 
 describe("the catalogue", () => {
@@ -227,12 +284,31 @@ describe("the catalogue", () => {
 		const kept = await json("catalog", "list", "--class", "eu-processed");
 		expect(kept.substrates).toHaveLength(1);
 		const shown = await run("catalog", "show", "loopback/here");
-		expect(shown.out).toMatch(/where calls are processed +DE +owner/);
-		expect(shown.out).toMatch(/its region +unknown +nobody/);
+		expect(shown.out).toMatch(
+			/where calls are processed +DE +2\d{3}-\d\d-\d\d +1\n/,
+		);
+		expect(shown.out).toMatch(/\n 1 {2}owner\n/);
+		expect(shown.out).toMatch(/its region +unknown\n/);
+		const global = "bedrock/global.anthropic.claude-sonnet-5";
+		expect((await json("catalog", "show", global)).notes[0]).toMatch(
+			/^A global profile is processed in any/,
+		);
+		expect((await run("catalog", "list", "--vendor", "deepseek")).out).toMatch(
+			/CN DeepSeek +CN +yes +\? +off\n/,
+		);
 		expect((await run("catalog", "show", "loopback/her")).error).toContain(
 			'did you mean "loopback/here"?',
 		);
-		expect((await run("catalog", "check")).code).toBe(0);
+		const sound = await json("catalog", "check");
+		expect(sound).toMatchObject({ ok: true, on: 2 });
+		expect(sound.unknown).toContainEqual({
+			fact: "region",
+			about: "its region",
+			substrates: 2,
+		});
+		expect(
+			sound.unknown.map(({ fact }: { fact: string }) => fact),
+		).not.toContain("channel");
 		const { process: server, ended } = await dos.serve();
 		server.kill("SIGTERM");
 		await ended;

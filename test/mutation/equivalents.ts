@@ -15,6 +15,38 @@ const entries: Readonly<Record<string, readonly Entry[]>> = {
 			"if (graded < qualityFloor)",
 			"No number is less than undefined: the first half is for the compiler.",
 		],
+		[
+			"if (request.unreachable === undefined) return silent;",
+			"if (false) return silent;",
+			"The quick way to what follows too.",
+		],
+		[
+			'channel === "unknown" || !channels.includes(channel.value),',
+			"!channels.includes(channel.value),",
+			"What is not known has no value, and no list holds that: the first half is for the compiler.",
+		],
+		[
+			'channel === "unknown" || !channels.includes(channel.value),',
+			'channel === "" || !channels.includes(channel.value),',
+			"What is not known has no value, and no list holds that: the first half is for the compiler.",
+		],
+		[
+			"if (made && !hasPlace(made, place)) continue;",
+			"if (false) continue;",
+			"What was made without words only saves looking for them.",
+		],
+		[
+			"if (made && !hasPlace(made, place)) continue;",
+			"if (made && !hasPlace(made, place)) ;",
+			"What was made without words only saves looking for them.",
+		],
+	],
+	"src/contexts/routing/places.ts": [
+		[
+			"for (let place = 0; place < size; place++)",
+			"for (let place = 0; place <= size; place++) #2",
+			"Nothing can be put beyond the end of such an array.",
+		],
 	],
 	"src/contexts/routing/postures.ts": [
 		[
@@ -115,31 +147,100 @@ const entries: Readonly<Record<string, readonly Entry[]>> = {
 	],
 	"src/contexts/routing/selectors.ts": [
 		[
-			'if (holds(selector, facts) === "yes") return undefined;',
-			"if (false) return undefined;",
-			"The quick way to what the loop finds too.",
-		],
-		[
-			'if (holds(selector, facts) === "yes") return undefined;',
-			'if (holds(selector, facts) === "") return undefined;',
-			"The quick way to what the loop finds too.",
-		],
-		[
 			'const [head = "", ...rest] = pattern.toLowerCase().split("*");',
 			'const [head = "mutant", ...rest] = pattern.toLowerCase().split("*");',
 			"A text that is split has a first part.",
 		],
+		["if (!column) {", "if (true) {", "What is remembered only saves time."],
+		["columns.set(name, column);", ";", "What is remembered only saves time."],
 		[
-			"!whole.startsWith(head) || !whole.endsWith(tail) || whole.length < head.length + tail.length",
-			"!whole.startsWith(head) || !whole.endsWith(tail)",
-			"The last line finds too that head and tail overlap.",
+			"const names = (Object.keys(selector) as FieldName[]).sort( (one, other) => Number(wide.has(one)) - Number(wide.has(other)), );",
+			"const names = Object.keys(selector) as FieldName[];",
+			"In whatever order: what is asked first only saves time.",
 		],
 		[
-			"whole.length < head.length + tail.length",
-			"whole.length < head.length - tail.length",
-			"The last line finds too that head and tail overlap.",
+			"(one, other) => Number(wide.has(one)) - Number(wide.has(other)),",
+			"(one, other) => undefined,",
+			"In whatever order: what is asked first only saves time.",
 		],
-		["return false;", "return; #2", "Asked only whether it is so."],
+		[
+			"(one, other) => Number(wide.has(one)) - Number(wide.has(other)),",
+			"(one, other) => Number(wide.has(one)) + Number(wide.has(other)),",
+			"In whatever order: what is asked first only saves time.",
+		],
+		[
+			"if (places?.every((bits) => bits === 0)) break;",
+			"if (false) break;",
+			"Where nobody is left, what follows leaves nobody either.",
+		],
+		[
+			"if (places?.every((bits) => bits === 0)) break;",
+			"if (places?.every((bits) => undefined)) break;",
+			"Where nobody is left, what follows leaves nobody either.",
+		],
+		[
+			"if (places?.every((bits) => bits === 0)) break;",
+			"if (places?.every((bits) => bits === 1)) break;",
+			"Where nobody is left, what follows leaves nobody either.",
+		],
+		[
+			"if (places?.every((bits) => bits === 0)) break;",
+			"if (places?.every((bits) => bits === 0)) ;",
+			"Where nobody is left, what follows leaves nobody either.",
+		],
+		["if (!places) {", "if (true) {", "What is remembered only saves time."],
+		["written.set(name, places);", ";", "What is remembered only saves time."],
+		[
+			"places.push(place);",
+			"places.unshift(place);",
+			"They are put into a set.",
+		],
+		[
+			'if (fact !== undefined && fact !== "unknown") {',
+			"if (false) {",
+			"The quick way to what follows too.",
+		],
+		["continue;", ";", "Who is noted twice is in the set once."],
+		[
+			"if (things.length > 1) several.push({ place, things });",
+			"if (true) several.push({ place, things });",
+			"One thing alone fits, or was not found.",
+		],
+		[
+			"if (things.length > 1) several.push({ place, things });",
+			"if (things.length >= 1) several.push({ place, things });",
+			"One thing alone fits, or was not found.",
+		],
+		[
+			"if (things.length > 1) several.push({ place, things });",
+			"if (things.length > 0) several.push({ place, things });",
+			"One thing alone fits, or was not found.",
+		],
+		[
+			"if (things.length > 1) several.push({ place, things });",
+			"if (things.length > 1) several.unshift({ place, things });",
+			"They are put into a set.",
+		],
+		[
+			"wanted.names ?? [...having.keys()].filter((name) => wanted.fits(name));",
+			"[...having.keys()].filter((name) => wanted.fits(name));",
+			"The quick way to what follows too.",
+		],
+		[
+			"if (conditions === undefined) {",
+			"if (true) {",
+			"What is remembered only saves time.",
+		],
+		[
+			"ready.set(selector, conditions);",
+			";",
+			"What is remembered only saves time.",
+		],
+		[
+			"return { names, fits: (name) => names.includes(name) };",
+			"return { fits: (name) => names.includes(name) };",
+			"The names are the quick way to what fits.",
+		],
 		[
 			// biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a template.
 			': `cannot be "${stray}": there are ${among?.join(", ")}`;',
@@ -148,41 +249,51 @@ const entries: Readonly<Record<string, readonly Entry[]>> = {
 			"Nothing is astray where anything may stand.",
 		],
 		[
-			"({ retentionDaysAtMost = 0 }) =>",
-			"({ retentionDaysAtMost = 1 }) =>",
-			"Only asked where the selector has the field.",
-		],
-		[
-			'if (trainer !== "unknown") things.push([name, trainer.value]);',
-			'if (trainer !== "unknown") things.unshift([name, trainer.value]);',
-			"The list is empty before.",
-		],
-		[
 			"const notKnown: Known = { things: [], complete: false };",
 			"const notKnown: Known = { things: [], };",
 			"Undefined is as good as false.",
 		],
 		[
-			"if (value === undefined) {",
-			"if (true) {",
-			"What is remembered only saves time.",
-		],
-		["values.set(key, value);", ";", "What is remembered only saves time."],
-		[
-			'return fact === "unknown" ? "unknown" : String(fact.value);',
-			'return false ? "unknown" : String(fact.value);',
-			"Only facts that are known are shown.",
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "model", "lineage"]);',
+			"const wide: ReadonlySet<FieldName> = new Set([]);",
+			"In whatever order: what is asked first only saves time.",
 		],
 		[
-			'return fact === "unknown" ? "unknown" : String(fact.value);',
-			'return fact === "" ? "unknown" : String(fact.value);',
-			"Only facts that are known are shown.",
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "model", "lineage"]);',
+			'const wide: ReadonlySet<FieldName> = new Set([ "model", "lineage"]);',
+			"In whatever order: what is asked first only saves time.",
 		],
 		[
-			'return fact === "unknown" ? "unknown" : String(fact.value);',
-			'return fact === "unknown" ? "" : String(fact.value);',
-			"Only facts that are known are shown.",
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "model", "lineage"]);',
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "lineage"]);',
+			"In whatever order: what is asked first only saves time.",
 		],
+		[
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "model", "lineage"]);',
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "model", ]);',
+			"In whatever order: what is asked first only saves time.",
+		],
+		[
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "model", "lineage"]);',
+			'const wide: ReadonlySet<FieldName> = new Set(["", "model", "lineage"]);',
+			"In whatever order: what is asked first only saves time.",
+		],
+		[
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "model", "lineage"]);',
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "", "lineage"]);',
+			"In whatever order: what is asked first only saves time.",
+		],
+		[
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "model", "lineage"]);',
+			'const wide: ReadonlySet<FieldName> = new Set(["substrate", "model", ""]);',
+			"In whatever order: what is asked first only saves time.",
+		],
+		[
+			'if (bases === "unknown") return { things: itself, complete: false };',
+			'if (bases === "unknown") return { things: itself, };',
+			"Undefined is as good as false.",
+		],
+		["single: of,", "", "The quick way to what follows too."],
 	],
 	"src/contexts/routing/sovereignty.ts": [
 		[
@@ -202,20 +313,21 @@ const entries: Readonly<Record<string, readonly Entry[]>> = {
 			"if (false)",
 			"The quick way to what follows too.",
 		],
+		["cache: undefined,", "", "Absent is as good as undefined."],
 		[
-			"return accept({ needs: none, session, cache: undefined, shadow: true });",
-			"return accept({ needs: none, session, shadow: true });",
-			"Absent is as good as undefined.",
+			"if (profiles.length === 0) return {};",
+			"if (false) return {};",
+			"The quick way to what follows too.",
+		],
+		[
+			"if (profiles.length === 0) return {};",
+			"if (profiles.length === 0) return;",
+			"Spread, nothing is as good as an empty object.",
 		],
 		[
 			"...profiles.flatMap((profile) => profile.needs ?? []),",
 			'...profiles.flatMap((profile) => profile.needs ?? ["mutant"]),',
 			"A text has no needs to join.",
-		],
-		[
-			"if (models === undefined || allowsModel(key.scopes, name)) return undefined;",
-			"if (allowsModel(key.scopes, name)) return undefined;",
-			"Where no models are named, any is allowed.",
 		],
 	],
 };

@@ -11,6 +11,7 @@ export interface Target {
 const keepers = [
 	"filters",
 	"needs",
+	"places",
 	"postures",
 	"selectors",
 	"sovereignty",
@@ -27,9 +28,17 @@ export const targets: readonly Target[] = [
 			.map((other) => file(`${other}.test.ts`)),
 	})),
 	{
+		file: file("decide.ts"),
+		within: ["sift", "lookAt"],
+		tests: [file("deciding.test.ts")],
+		others: [file("policy.test.ts")],
+	},
+	{
 		file: "src/contexts/gateway/plan.ts",
 		within: [
 			"allows",
+			"goOn",
+			"notAsked",
 			"next",
 			"rightsOf",
 			"statedNeeds",

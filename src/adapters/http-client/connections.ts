@@ -168,6 +168,21 @@ class Host {
 	}
 }
 
+/** What vendors say of it, which is mostly what the last one said. */
+let lastHint: string | undefined;
+let lastKept: number | undefined;
+
+/** Milliseconds that a connection is kept: a second less than its vendor says, for the way of our next request; undefined where it does not say. */
+function keptFor(hint: string | undefined): number | undefined {
+	if (hint === lastHint) return lastKept;
+	const said =
+		hint === undefined ? undefined : /timeout=(\d{1,6})/i.exec(hint)?.[1];
+	lastHint = hint;
+	lastKept =
+		said === undefined ? undefined : Math.min(600, Number(said) - 1) * 1_000;
+	return lastKept;
+}
+
 export class Connection implements LineUser {
 	readonly line: Line;
 	idleUntil = 0;
@@ -325,14 +340,7 @@ export class Connection implements LineUser {
 	}
 
 	#keep(): void {
-		const hint = this.#hint;
-		const said =
-			hint === undefined ? undefined : /timeout=(\d{1,6})/i.exec(hint)?.[1];
-		// A second less than said, for the way of our next request to the vendor.
-		const kept =
-			said === undefined
-				? this.#host.all.rules.idleMilliseconds
-				: Math.min(600, Number(said) - 1) * 1_000;
+		const kept = keptFor(this.#hint) ?? this.#host.all.rules.idleMilliseconds;
 		if (kept <= 0) {
 			this.destroy();
 			return;

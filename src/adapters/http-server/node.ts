@@ -1,12 +1,7 @@
-import {
-	createServer as createPlainServer,
-	type IncomingMessage,
-	type Server,
-	type ServerResponse,
-	STATUS_CODES,
-} from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { Server as NetServer, type Socket } from "node:net";
+import { setFlagsFromString } from "node:v8";
 import { Fault } from "../../kernel/outcome.ts";
 import type {
 	HttpHandler,
@@ -25,6 +20,10 @@ import {
 	splitTarget,
 } from "./edge-rules.ts";
 
+/** Not imported: as a module it brings what it offers on demand as well, a client of WebSockets among it, for 20 ms of a start. */
+const { createServer: createPlainServer, STATUS_CODES } =
+	process.getBuiltinModule("node:http");
+
 /** How long a connection that is closed over an unread body is still listened to, so that the client reads the answer. */
 const lingerMilliseconds = 1_000;
 
@@ -38,6 +37,7 @@ const wholeBytes = 1_048_576;
 export function nodeHttpServer(): HttpServer {
 	return {
 		async listen(options, handler) {
+			tuneCollector();
 			const server = createServer(options);
 			const edge: Edge = {
 				handler,
@@ -50,6 +50,23 @@ export function nodeHttpServer(): HttpServer {
 			return listening(server, edge, sockets);
 		},
 	};
+}
+
+/**
+ * For a process that answers many requests at once (docs/decisions/0009-hot-path.md, fifth round).
+ *
+ * V8 notes where objects come from that live long, and makes later ones of there old from the first. Requests that
+ * wait, all at once, are such objects: from one busy moment on, every ended call would stay until the next full
+ * collection, with all that it leads to.
+ *
+ * And it lets what is old grow to four times what lives before it collects that. Where more requests are under way
+ * than fit into what is young, all that they leave behind is old. Twice is enough; with less, what is young finds no
+ * room there, and V8 marks the heap again and again.
+ */
+function tuneCollector(): void {
+	if (process.versions.bun) return;
+	setFlagsFromString("--no-allocation-site-pretenuring");
+	setFlagsFromString("--heap-growing-percent=100");
 }
 
 function createServer({ tls, limits }: ListenOptions): Server {

@@ -22,8 +22,11 @@ export function readUsage(
 ): UsageReading {
 	try {
 		const usage: Partial<Record<UsageClass, number>> = {};
-		for (const [name, amount] of Object.entries(read(count, doubt)))
+		const counts = read(count, doubt);
+		for (const name in counts) {
+			const amount = counts[name as UsageClass] as number;
 			if (amount > 0) usage[name as UsageClass] = amount;
+		}
 		return { usage };
 	} catch (error) {
 		if (error instanceof Absurd) return { absurd: error.message };

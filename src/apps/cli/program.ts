@@ -304,6 +304,34 @@ function describe(program: Command, run: Run): void {
 			),
 		);
 	account
+		.command("models")
+		.description("show or set which models an account may use, with any key")
+		.argument("<id>", "the account")
+		.argument(
+			"[patterns]",
+			'models, substrates and aliases, with commas; "*" stands for anything',
+			readList,
+		)
+		.option("--clear", "it may use all of them again")
+		.addHelpText(
+			"after",
+			examples(
+				"dos account models lab",
+				'dos account models lab "openai/gpt-4o*,fast"',
+				"dos account models lab --clear",
+			),
+		)
+		.action(
+			run(async (session, id, patterns, options) =>
+				(await import("./commands/account.ts")).models(
+					session,
+					id,
+					patterns,
+					options,
+				),
+			),
+		);
+	account
 		.command("list")
 		.description("every account with its keys, credits, holds and spending")
 		.addHelpText("after", examples("dos account list"))

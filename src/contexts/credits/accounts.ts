@@ -12,6 +12,7 @@ import {
 	checkCaps,
 	checkHash,
 	checkId,
+	checkModels,
 	checkScopes,
 	checkText,
 	checkTime,
@@ -45,6 +46,19 @@ export function setAccountCaps(
 	if (invalid) return invalid;
 	if (!state.accounts.has(account)) return unknownAccount(account);
 	return record("account-caps-set", { account, caps: cleanCaps(caps) });
+}
+
+export function setAccountModels(
+	{ account, models }: Ask<"set-account-models">,
+	state: CreditsState,
+): Decision {
+	const invalid = checkModels("models", models);
+	if (invalid) return invalid;
+	if (!state.accounts.has(account)) return unknownAccount(account);
+	return record("account-models-set", {
+		account,
+		...(models && { models: [...models] }),
+	});
 }
 
 export function createKey(

@@ -31,6 +31,11 @@ interface Owner {
 	caps: Caps;
 }
 
+interface AuditedAccount extends Owner {
+	granted: number;
+	models: readonly string[] | undefined;
+}
+
 interface AuditedKey extends Owner {
 	readonly account: string;
 	readonly can: readonly string[];
@@ -66,7 +71,7 @@ function windowsOf(time: number): Windows {
 }
 
 export function auditHistory(): Audit {
-	const accounts = new Map<string, Owner & { granted: number }>();
+	const accounts = new Map<string, AuditedAccount>();
 	const keys = new Map<string, AuditedKey>();
 	const hashes = new Set<string>();
 	const calls = new Map<string, Call>();
@@ -304,6 +309,7 @@ export function auditHistory(): Audit {
 			if (key.account !== account || !key.can.includes("call") || !allowed)
 				return "key/forbidden";
 		}
+		if (isOutOfReach(account, command)) return "account/forbidden";
 		const most = perRequest(account, id);
 		const room = Math.max(0, Math.min(most, ...slack(account, id, now)));
 		if (amount <= room) return amount;
@@ -319,6 +325,21 @@ export function auditHistory(): Audit {
 			return room;
 		const waitable = Math.min(amount, atLeast ?? amount) <= best;
 		return waitable ? "no room, waitable" : "no room";
+	}
+
+	function isOutOfReach(
+		account: string,
+		{
+			model,
+			substrate,
+		}: { readonly model: string; readonly substrate: string },
+	): boolean {
+		const { models } = accounts.get(account) ?? {};
+		return (
+			models !== undefined &&
+			!models.includes(model) &&
+			!models.includes(substrate)
+		);
 	}
 
 	function predictMove(
@@ -341,6 +362,7 @@ export function auditHistory(): Audit {
 			)
 				return "key/forbidden";
 		}
+		if (isOutOfReach(account, command)) return "account/forbidden";
 		const { amount, atLeast = amount } = command;
 		if (amount <= call.hold) return amount;
 		const today = windowsOf(now);
@@ -394,8 +416,15 @@ export function auditHistory(): Audit {
 						id: event.data.account,
 						caps: event.data.caps,
 						granted: 0,
+						models: undefined,
 					});
 					return;
+				case "account-models-set": {
+					const account = accounts.get(event.data.account);
+					demand(account !== undefined, "models of nobody");
+					account.models = event.data.models;
+					return;
+				}
 				case "account-caps-set":
 				case "key-caps-set": {
 					const owner =
@@ -598,6 +627,7 @@ export function auditHistory(): Audit {
 				case "open-account":
 					return accounts.has(command.account) ? "account/exists" : 0;
 				case "set-account-caps":
+				case "set-account-models":
 					return accounts.has(command.account) ? 0 : "account/unknown";
 				case "create-key":
 					if (!accounts.has(command.account)) return "account/unknown";

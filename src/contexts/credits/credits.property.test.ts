@@ -165,6 +165,22 @@ const asks: fc.Arbitrary<(now: number) => CreditsCommand> = fc.oneof(
 	{
 		weight: 1,
 		arbitrary: fc
+			.record({
+				account,
+				models: fc.constantFrom(undefined, undefined, ["m1"], ["acme/m2"], []),
+			})
+			.map(
+				({ account, models }) =>
+					(): CreditsCommand => ({
+						type: "set-account-models",
+						account,
+						...(models && { models }),
+					}),
+			),
+	},
+	{
+		weight: 1,
+		arbitrary: fc
 			.record({ key, caps })
 			.map((some) => (): CreditsCommand => ({ type: "set-key-caps", ...some })),
 	},
@@ -391,7 +407,9 @@ it("meets every refusal and every event on the way", () => {
 			...["account/unknown", "credits/amount-too-large", "ok"].map(
 				(end) => `grant ${end}`,
 			),
+			...["account/unknown", "ok"].map((end) => `set-account-models ${end}`),
 			...[
+				"account/forbidden",
 				"account/unknown",
 				"credits/cap-exceeded",
 				"credits/insufficient",
@@ -404,6 +422,7 @@ it("meets every refusal and every event on the way", () => {
 				"ok",
 			].map((end) => `hold ${end}`),
 			...[
+				"account/forbidden",
 				"credits/cap-exceeded",
 				"credits/insufficient",
 				"hold/already-released",

@@ -305,6 +305,34 @@ describe("accounts", () => {
 				past("account-caps-set", { account: "main", caps: { total: 8 } }),
 			]);
 	});
+	it("sets the models that an account may use, and takes them back", () => {
+		given(credits, [opened()])
+			.when({
+				type: "set-account-models",
+				account: "main",
+				models: ["acme/*", "fast"],
+			})
+			.then([
+				past("account-models-set", {
+					account: "main",
+					models: ["acme/*", "fast"],
+				}),
+			]);
+		given(credits, [opened()])
+			.when({ type: "set-account-models", account: "main" })
+			.then([past("account-models-set", { account: "main" })]);
+		given(credits, [])
+			.when({ type: "set-account-models", account: "main", models: [] })
+			.then(refusal("account/unknown"));
+	});
+	it.each([[[""]], [["x".repeat(257)]], [Array(101).fill("*")]])(
+		"refuses models that are no patterns, or too many",
+		(models) => {
+			given(credits, [opened()])
+				.when({ type: "set-account-models", account: "main", models })
+				.then(refusal("credits/invalid", { field: "models" }));
+		},
+	);
 	it("sets no caps of an account that it does not know", () => {
 		given(credits, [])
 			.when({ type: "set-account-caps", account: "main", caps: {} })
@@ -577,6 +605,34 @@ describe("holds", () => {
 				allowed ? [held("next", 1, { key: "k" })] : refusal("key/forbidden"),
 			);
 	});
+	it.each<[readonly string[] | undefined, string | undefined, boolean]>([
+		[["acme/*"], "k", true],
+		[["acme/*"], undefined, true],
+		[["other/*"], "k", false],
+		[["other/*"], undefined, false],
+		[[], "k", false],
+		[undefined, "k", true],
+	])(
+		"of an account that may use %j, with the key %s: %s",
+		(models, key, allowed) => {
+			const bearer = key === undefined ? {} : { key };
+			given(credits, [
+				...funded,
+				created("k"),
+				past("account-models-set", { account: "main", models: ["other/*"] }),
+				past("account-models-set", {
+					account: "main",
+					...(models && { models }),
+				}),
+			])
+				.when(hold(1, bearer))
+				.then(
+					allowed
+						? [held("next", 1, bearer)]
+						: refusal("account/forbidden", { account: "main" }),
+				);
+		},
+	);
 	it("need the scope `call`", () => {
 		given(credits, [...funded, created("k", { scopes: { can: ["read"] } })])
 			.when(hold(1, { key: "k" }))
@@ -960,6 +1016,12 @@ describe("a hold that is moved", () => {
 		given(credits, keyed({ can: ["call"], models: ["apex/*"] }))
 			.when(move("a", 10))
 			.then([moved("a", 10, 10, { key: "laptop" })]);
+		given(credits, [
+			...keyed({ can: ["call"] }),
+			past("account-models-set", { account: "main", models: ["large-2"] }),
+		])
+			.when(move("a", 10))
+			.then(refusal("account/forbidden", { model: "small-1" }));
 		given(credits, keyed({ can: ["call"] }))
 			.when(move("a", 10), noon + hour)
 			.then(refusal("key/expired", { key: "laptop" }));
@@ -1035,6 +1097,58 @@ describe("what is kept and not looked into", () => {
 				attempts,
 			} as unknown as JsonObject),
 		]);
+	});
+});
+
+describe("an answer in parts", () => {
+	const open = given(credits, [...funded, held("a", 60)]);
+	const part = (cost: number, more: object = {}) => ({
+		substrate: "acme/large-2",
+		after: 0,
+		cost,
+		basis: "priced",
+		sheet: "prices@1",
+		usage: { input: 10 },
+		lines: [{ class: "input", units: 10, price: 5 }],
+		...more,
+	});
+	const inParts = (cost: number, parts: readonly object[], more = {}) =>
+		({ ...settle("a", cost), lines: [], parts, ...more }) as CreditsCommand;
+
+	it("is settled once, with what each part costs", () => {
+		const parts = [part(20), part(25, { substrate: "apex/small-1", after: 9 })];
+		const whole = settled("a", 60, 45, { position: 3 });
+		open.when(inParts(45, parts)).then([
+			{
+				...whole,
+				data: { ...whole.data, lines: [], parts } as unknown as JsonObject,
+			},
+		]);
+	});
+
+	it("comes to the cost, to the last micro-credit, and has all the lines", () => {
+		const lines = [{ class: "input", units: 1, price: 1 }];
+		for (const wrong of [
+			inParts(45, [part(20), part(24)]),
+			inParts(45, [part(20), part(26)]),
+			inParts(45, []),
+			inParts(45, [part(45)], { lines }),
+		])
+			open.when(wrong).then(refusal("credits/invalid", { field: "parts" }));
+	});
+
+	it("is of whole numbers, and of names that can be read", () => {
+		for (const [more, field] of [
+			[{ cost: 0.5 }, "parts.cost"],
+			[{ after: -1 }, "parts.after"],
+			[{ substrate: "" }, "parts.substrate"],
+			[{ sheet: "a\u0000" }, "parts.sheet"],
+			[{ usage: { input: 1.5 } }, "parts.usage.input"],
+			[{ lines: [{ class: "input", units: -1, price: 1 }] }, "lines.units"],
+		] as const)
+			open
+				.when(inParts(45, [part(45, more)]))
+				.then(refusal("credits/invalid", { field }));
 	});
 });
 

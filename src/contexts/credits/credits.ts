@@ -9,6 +9,7 @@ import {
 	revokeKey,
 	rotateKey,
 	setAccountCaps,
+	setAccountModels,
 	setKeyCaps,
 } from "./accounts.ts";
 import { dayOf, monthOf } from "./calendar.ts";
@@ -46,7 +47,7 @@ const nothing: readonly string[] = [];
  */
 export const credits: Decider<CreditsState, CreditsCommand> = {
 	name: "credits",
-	format: 1,
+	format: 2,
 
 	initial: () => ({
 		accounts: new Map(),
@@ -79,6 +80,8 @@ export const credits: Decider<CreditsState, CreditsCommand> = {
 				return openAccount(command, state);
 			case "set-account-caps":
 				return setAccountCaps(command, state);
+			case "set-account-models":
+				return setAccountModels(command, state);
 			case "create-key":
 				return createKey(command, state, context);
 			case "set-key-caps":
@@ -116,6 +119,7 @@ export const credits: Decider<CreditsState, CreditsCommand> = {
 					name,
 					granted: 0,
 					caps,
+					models: undefined,
 					holds: new Map(),
 					...nothingSpent,
 				});
@@ -123,6 +127,9 @@ export const credits: Decider<CreditsState, CreditsCommand> = {
 			}
 			case "account-caps-set":
 				accountOf(state, event.data.account).caps = event.data.caps;
+				break;
+			case "account-models-set":
+				accountOf(state, event.data.account).models = event.data.models;
 				break;
 			case "key-created": {
 				const { account, key, name, hash, hint, scopes, caps, expires } =
@@ -220,9 +227,9 @@ export const credits: Decider<CreditsState, CreditsCommand> = {
 		const { accounts, keys, secrets, holds, refunded } = saved as SavedState;
 		const state: CreditsState = {
 			accounts: new Map(
-				accounts.map(({ id, name, granted, caps, ...spending }) => [
+				accounts.map(({ id, name, granted, caps, models, ...spending }) => [
 					id,
-					{ id, name, granted, caps, holds: new Map(), ...spending },
+					{ id, name, granted, caps, models, holds: new Map(), ...spending },
 				]),
 			),
 			// JSON leaves out what is undefined. Named here, a loaded state is the folded one to the order of its members.
@@ -405,7 +412,9 @@ function discount(
 
 /** Snapshots as plain JSON. Open holds stand once, and find their accounts on loading. */
 interface SavedState {
-	readonly accounts: readonly Omit<Account, "holds">[];
+	readonly accounts: readonly (Omit<Account, "holds" | "models"> & {
+		models?: readonly string[] | undefined;
+	})[];
 	readonly keys: readonly (Omit<Key, "expires" | "revoked"> & {
 		expires?: number | undefined;
 		revoked?: number | undefined;

@@ -88,6 +88,8 @@ export function hold(
 			whyUnusable(key, now) ?? whyForbidden(key, account, command);
 		if (unusable) return unusable;
 	}
+	const forbidden = whyOutOfReach(account, command);
+	if (forbidden) return forbidden;
 	const room = Math.min(roomFor(account, key, now), requestCap(account, key));
 	let held = amount;
 	if (amount > room) {
@@ -139,6 +141,8 @@ export function moveHold(
 			whyUnusable(key, context.now) ?? whyForbidden(key, account, command);
 		if (unusable) return unusable;
 	}
+	const forbidden = whyOutOfReach(account, command);
+	if (forbidden) return forbidden;
 	let moved = amount;
 	if (amount > open.amount) {
 		const most = mostFor(open, account, key, context.now);
@@ -212,6 +216,20 @@ function whyForbidden(
 		});
 	}
 	return undefined;
+}
+
+/** What an account may not use, none of its keys may. */
+function whyOutOfReach(
+	account: Account,
+	{ substrate, model, names = [] }: Ask<"hold" | "move-hold">,
+): ReturnType<typeof refuse> | undefined {
+	return allowsModel(account, substrate, model, ...names)
+		? undefined
+		: refuse("account/forbidden", "This account may not use this model.", {
+				account: account.id,
+				model,
+				models: account.models,
+			});
 }
 
 /** Names what stands in the way: a limit that no waiting moves before one that holds in flight make too tight. */
@@ -310,6 +328,7 @@ export function settle(
 		ending,
 		usage,
 		lines,
+		parts,
 		sheet,
 		notes,
 		inputBytes,
@@ -321,7 +340,8 @@ export function settle(
 	const invalid =
 		checkAmount("cost", cost) ??
 		checkCounts("usage", usage) ??
-		checkLines(lines);
+		checkLines(lines) ??
+		checkParts(command);
 	if (invalid) return invalid;
 	const open = state.holds.get(command.call);
 	if (!open) return whyNotOpen(command.call, context);
@@ -351,6 +371,7 @@ export function settle(
 			usage,
 			lines,
 			...present({
+				parts,
 				sheet,
 				notes,
 				inputBytes,
@@ -373,6 +394,30 @@ function checkLines(lines: Ask<"settle">["lines"]): Invalid {
 		if (invalid) return invalid;
 	}
 	return undefined;
+}
+
+/** The sum is that of the parts, to the last micro-credit, and no line stands beside them. */
+function checkParts({ cost, lines, parts }: Ask<"settle">): Invalid {
+	if (parts === undefined) return undefined;
+	let sum = 0;
+	for (const part of parts) {
+		const invalid =
+			checkText("parts.substrate", part.substrate, 500) ??
+			checkText("parts.sheet", part.sheet, 500) ??
+			checkAmount("parts.after", part.after) ??
+			checkAmount("parts.cost", part.cost) ??
+			checkCounts("parts.usage", part.usage) ??
+			checkLines(part.lines);
+		if (invalid) return invalid;
+		sum += part.cost;
+	}
+	return sum === cost && lines.length === 0
+		? undefined
+		: refuse(
+				"credits/invalid",
+				"parts must come to the cost, and have all the lines.",
+				{ field: "parts" },
+			);
 }
 
 export function release(

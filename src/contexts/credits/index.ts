@@ -9,6 +9,7 @@ export type {
 	Caps,
 	CostBasis,
 	CostLine,
+	CostPart,
 	CreditsCommand,
 	CreditsEvent,
 	CreditsState,

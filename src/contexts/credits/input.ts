@@ -99,11 +99,18 @@ export function checkScopes(scopes: Scopes): Invalid {
 	) {
 		return invalid("scopes.can", "must name call, read or both");
 	}
-	if (scopes.models === undefined) return undefined;
-	if (scopes.models.length > patternLimit)
-		return invalid("scopes.models", `must be at most ${patternLimit} patterns`);
-	for (const pattern of scopes.models) {
-		const problem = checkText("scopes.models", pattern, 256);
+	return checkModels("scopes.models", scopes.models);
+}
+
+export function checkModels(
+	field: string,
+	models: readonly string[] | undefined,
+): Invalid {
+	if (models === undefined) return undefined;
+	if (models.length > patternLimit)
+		return invalid(field, `must be at most ${patternLimit} patterns`);
+	for (const pattern of models) {
+		const problem = checkText(field, pattern, 256);
 		if (problem) return problem;
 	}
 	return undefined;

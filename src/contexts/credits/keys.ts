@@ -36,9 +36,9 @@ export function whyUnusable(
 	return undefined;
 }
 
-/** True when the scopes let a key use a model under one of its names: `vendor/model`, bare, as it was asked for. */
+/** True when a key's scopes, or an account, allow a model under one of its names: `vendor/model`, bare, as it was asked for. */
 export function allowsModel(
-	{ models }: Scopes,
+	{ models }: Pick<Scopes, "models">,
 	...names: readonly string[]
 ): boolean {
 	return (

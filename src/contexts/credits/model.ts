@@ -34,6 +34,21 @@ export interface CostLine {
 	readonly basisPoints?: number;
 }
 
+/**
+ * What one of several substrates said of an answer, and what that costs: at its own price, rounded up by itself.
+ */
+export interface CostPart {
+	readonly substrate: string;
+	/** Characters of the answer's text that stood before it. */
+	readonly after: number;
+	readonly cost: MicroCredits;
+	readonly basis: CostBasis;
+	/** Id of the price sheet. */
+	readonly sheet: string;
+	readonly usage: Usage;
+	readonly lines: readonly CostLine[];
+}
+
 /** What was tried for a call, in order: where, how it ended, and what it took. Kept, and not looked into. */
 export type Attempts = readonly (readonly [
 	substrate: string,
@@ -64,6 +79,13 @@ export type CreditsCommand =
 			readonly type: "set-account-caps";
 			readonly account: string;
 			readonly caps: Caps;
+	  }
+	/** Bounds every key of the account, and calls without one. */
+	| {
+			readonly type: "set-account-models";
+			readonly account: string;
+			/** Patterns as in a key's scopes. Absent: all, which is so from the start. */
+			readonly models?: readonly string[];
 	  }
 	| {
 			readonly type: "create-key";
@@ -153,6 +175,8 @@ export type CreditsCommand =
 			readonly ending: Ending;
 			readonly usage: Usage;
 			readonly lines: readonly CostLine[];
+			/** Where the answer was begun by one substrate and gone on with by another: the cost is the sum of theirs, and lines and sheets are theirs. */
+			readonly parts?: readonly CostPart[];
 			/** Id of the price sheet; absent when the vendor reported the cost. */
 			readonly sheet?: string;
 			/** What a reader of the receipt should know, in words: "the vendor reported no usage". */
@@ -186,6 +210,10 @@ export type CreditsCommand =
 export type CreditsEvent =
 	| DomainEvent<"account-opened", { account: string; name: string; caps: Caps }>
 	| DomainEvent<"account-caps-set", { account: string; caps: Caps }>
+	| DomainEvent<
+			"account-models-set",
+			{ account: string; models?: readonly string[] }
+	  >
 	| DomainEvent<
 			"key-created",
 			{
@@ -266,6 +294,7 @@ export type CreditsEvent =
 				ending: Ending;
 				usage: Usage;
 				lines: readonly CostLine[];
+				parts?: readonly CostPart[];
 				sheet?: string;
 				notes?: readonly string[];
 				inputBytes?: number;
@@ -341,6 +370,8 @@ export interface Account extends Spending {
 	readonly name: string;
 	granted: MicroCredits;
 	caps: Caps;
+	/** What its calls may use, whatever the key; undefined: all. */
+	models: readonly string[] | undefined;
 	/** Open holds by call. */
 	readonly holds: Map<string, Hold>;
 }

@@ -122,7 +122,7 @@ export function priceUsage(
 	options: PricingOptions = {},
 ): Outcome<PricedUsage> {
 	const unknown: string[] = [];
-	for (const name of Object.keys(usage)) {
+	for (const name in usage) {
 		const units = usage[name as UsageClass];
 		if (units !== undefined && !isCount(units)) {
 			return refuse(

@@ -6,6 +6,8 @@ import type { Account, Hold, Key } from "./model.ts";
 export interface AccountView {
 	readonly account: string;
 	readonly name: string;
+	/** What its calls may use, where that is not everything. */
+	readonly models?: readonly string[];
 	readonly granted: MicroCredits;
 	readonly spent: MicroCredits;
 	readonly held: MicroCredits;
@@ -62,6 +64,7 @@ export function viewAccount(
 	return {
 		account: account.id,
 		name: account.name,
+		...(account.models && { models: account.models }),
 		granted: account.granted,
 		spent: account.spent,
 		held: account.held,

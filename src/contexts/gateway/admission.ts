@@ -95,6 +95,7 @@ export async function prepare(
 	if (counted) return accept(counted);
 	const now = tools.clock.now();
 	const needs = request.header("x-dos-needs");
+	const resume = request.header("x-dos-resume");
 	const planned = tools.plans.plan({
 		call,
 		wire,
@@ -103,6 +104,7 @@ export async function prepare(
 		caller,
 		needs,
 		session: request.header("x-dos-session"),
+		resume,
 		previous,
 		now,
 	});
@@ -153,6 +155,7 @@ export async function prepare(
 							...Object.values(parameters),
 							hex(tools.digest.bytes(body)),
 							...(needs === undefined ? [] : [needs]),
+							...(resume === undefined ? [] : [`resume=${resume}`]),
 						].join(" "),
 					},
 		turn: store ? read.value : undefined,
@@ -216,7 +219,20 @@ export async function admit(
 	prepared: Prepared,
 	cancelled: () => Refusal | undefined,
 ): Promise<Outcome<Admitted | Replayed>> {
-	const recorded = await hold(tools, prepared, cancelled);
+	const { command, retry } = prepared;
+	const intent: Intent = {
+		actor: `key/${command.key}`,
+		correlation: command.call,
+	};
+	let recorded = retry
+		? await holdUnder(retry, tools, command, intent, cancelled)
+		: await tools.queue.hold(command, intent, cancelled);
+	if (!retry && isDueAlready(recorded))
+		recorded = await tools.queue.hold(
+			timedAnew(tools, command),
+			intent,
+			cancelled,
+		);
 	if (!recorded.ok) return recorded;
 	if ("kept" in recorded.value) return accept(recorded.value);
 	const { amount: held } = recordedData<"credits-held">(recorded.value);
@@ -234,33 +250,39 @@ export function limitFor(
 		: size.outputLimit;
 }
 
+/** The clock was set forward while it waited: it is timed anew, once. */
+function isDueAlready(outcome: Outcome<unknown>): boolean {
+	return !outcome.ok && outcome.error.code === "hold/due-already";
+}
+
+function timedAnew(tools: CallTools, command: HoldCommand): HoldCommand {
+	return { ...command, expires: expiryOf(tools) };
+}
+
 /**
- * Holds the credits. Under an idempotency key the first hold counts: while it is open a retry is told to wait, once
- * settled it gets the kept answer, and a call that was released (nothing was charged) may be tried again.
+ * Under an idempotency key the first hold counts: while it is open a retry is told to wait, once settled it gets the
+ * kept answer, and a call that was released (nothing was charged) may be tried again.
  */
-async function hold(
+async function holdUnder(
+	retry: NonNullable<Prepared["retry"]>,
 	tools: CallTools,
-	{ command, retry }: Prepared,
+	command: HoldCommand,
+	intent: Intent,
 	cancelled: () => Refusal | undefined,
 ): Promise<Outcome<Recorded | Replayed>> {
-	const intent: Intent = {
-		actor: `key/${command.key}`,
-		correlation: command.call,
-	};
-	const once = async (intent: Intent): Promise<Outcome<Recorded>> => {
-		const outcome = await tools.queue.hold(command, intent, cancelled);
-		if (outcome.ok || outcome.error.code !== "hold/due-already") return outcome;
-		// The clock was set forward while it waited: it is timed anew, once.
-		const expires = expiryOf(tools);
-		return tools.queue.hold({ ...command, expires }, intent, cancelled);
-	};
-	if (!retry) return once(intent);
 	for (let attempt = 1; attempt <= mostAttempts; attempt++) {
-		const outcome = await once({
+		const own: Intent = {
 			...intent,
 			key: `call/${command.key}/${attempt}/${retry.key}`,
 			input: retry.input,
-		});
+		};
+		let outcome = await tools.queue.hold(command, own, cancelled);
+		if (isDueAlready(outcome))
+			outcome = await tools.queue.hold(
+				timedAnew(tools, command),
+				own,
+				cancelled,
+			);
 		if (!outcome.ok || !outcome.value.replayed) return outcome;
 		const first = recordedData<"credits-held">(outcome.value).call;
 		if (tools.head.state("credits").holds.has(first)) {

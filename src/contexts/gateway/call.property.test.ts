@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
+import { fact, substrate } from "../routing/fixtures/substrates.ts";
 import {
 	openTestGateway,
+	sheet,
 	streamHead,
 	type TestCall,
 	type TestGateway,
@@ -22,6 +24,8 @@ type Step =
 	| { readonly do: "head"; readonly of: number; readonly status: number }
 	| { readonly do: "data"; readonly of: number; readonly word: string }
 	| { readonly do: "fail"; readonly of: number; readonly code: string }
+	/** Streams some of an answer, and breaks off. */
+	| { readonly do: "cut"; readonly of: number }
 	| { readonly do: "log"; readonly fault: string | undefined }
 	| { readonly do: "pass"; readonly milliseconds: number }
 	| { readonly do: "settle" }
@@ -89,6 +93,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 			),
 		}),
 	},
+	{ weight: 3, arbitrary: fc.record({ do: fc.constant("cut" as const), of }) },
 	{
 		weight: 1,
 		arbitrary: fc.record({
@@ -106,10 +111,24 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 	{ weight: 4, arbitrary: fc.constant({ do: "settle" as const }) },
 );
 
+/** One model at three vendors, any of which may go on with what another began. */
+const several: Parameters<typeof openTestGateway>[0] = {
+	vendors: ["one", "two", "three"],
+	catalogue: {
+		version: "c-three",
+		substrates: ["one/m", "two/m", "three/m"].map((id) =>
+			substrate(id, { prices: fact(sheet.rates) }),
+		),
+		off: {},
+	},
+	attempts: { attempts: 2, fallbacks: 3 },
+};
+
 async function play(
 	bench: TestGateway,
 	calls: TestCall[],
 	one: Step,
+	more: object,
 ): Promise<void> {
 	/** The newest few, so that most steps meet something that is still under way. */
 	const recent = <T>(all: readonly T[], at: number): T | undefined =>
@@ -118,7 +137,7 @@ async function play(
 		case "call":
 			calls.push(
 				bench.call(
-					{ stream: one.stream, max: one.max },
+					{ stream: one.stream, max: one.max, ...more },
 					one.retry === undefined ? {} : { retry: one.retry },
 				),
 			);
@@ -145,6 +164,12 @@ async function play(
 			return recent(bench.upstreams, one.of)?.end();
 		case "fail":
 			return recent(bench.upstreams, one.of)?.fail(one.code);
+		case "cut": {
+			const upstream = recent(bench.upstreams, one.of);
+			upstream?.head(200, streamHead);
+			upstream?.data("t:hello there");
+			return upstream?.fail();
+		}
 		case "log":
 			if (one.fault === undefined) delete bench.log.fault;
 			else bench.log.fault = one.fault;
@@ -196,18 +221,27 @@ async function bringToAnEnd(
 	);
 }
 
+/** Answers that one began and another was to go on with. */
+let inParts = 0;
+
 it("whatever happens in whatever order: each hold is resolved once, no more is charged than allowed, and every answer ends once", async () => {
 	await fc.assert(
 		fc.asyncProperty(
 			fc.array(step, { maxLength: 60, size: "max" }),
 			fc.option(fc.nat({ max: 60 }), { nil: undefined }),
 			fc.constantFrom(3_000, 1_000_000),
-			async (steps, stopAt, grant) => {
-				const bench = await openTestGateway({ grant, wait: 1_000 });
+			fc.boolean(),
+			async (steps, stopAt, grant, goesOn) => {
+				const bench = await openTestGateway({
+					...(goesOn && several),
+					grant,
+					wait: 1_000,
+				});
+				const more = goesOn ? { model: "m", dos: { resume: "continue" } } : {};
 				const calls: TestCall[] = [];
 				for (const [index, one] of steps.entries()) {
-					if (index === stopAt) await play(bench, calls, { do: "stop" });
-					await play(bench, calls, one);
+					if (index === stopAt) await play(bench, calls, { do: "stop" }, more);
+					await play(bench, calls, one, more);
 					if (one.do === "settle") assertNobodyIsForgotten(bench, calls);
 					const { granted, spent, held } = bench.account();
 					expect(granted - spent - held).toBeGreaterThanOrEqual(0);
@@ -239,6 +273,14 @@ it("whatever happens in whatever order: each hold is resolved once, no more is c
 				for (const { data } of resolved) {
 					if (data.basis === undefined) continue;
 					expect(data.amount + (data.uncollected ?? 0)).toBe(data.cost);
+					if (!data.parts) continue;
+					inParts++;
+					expect(data.cost).toBe(
+						data.parts.reduce(
+							(sum: number, { cost }: { cost: number }) => sum + cost,
+							0,
+						),
+					);
 				}
 				for (const call of calls) {
 					expect(call.violations).toEqual([]);
@@ -259,6 +301,7 @@ it("whatever happens in whatever order: each hold is resolved once, no more is c
 				expect(bench.reports.join("\n")).not.toMatch(/secret|hello/);
 			},
 		),
-		{ numRuns: 500 },
+		{ numRuns: 700 },
 	);
+	expect(inParts).toBeGreaterThan(5);
 }, 60_000);

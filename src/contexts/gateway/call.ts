@@ -90,7 +90,8 @@ export function openCalls(tools: CallTools): Calls {
 			exchange.gone = true;
 			exchange.carried.flight?.clientGone();
 		});
-		let leave = (): void => {};
+		const cancelled = (): Refusal | undefined => whyNot(exchange);
+		let leave: (() => void) | undefined;
 		try {
 			const caller = await tools.access.admit(
 				wire.clientKey((name) => request.header(name), request.query),
@@ -100,7 +101,7 @@ export function openCalls(tools: CallTools): Calls {
 			if (!caller.ok) return answerRefusal(exchange, caller.error);
 			const waits = tools.gate.enter(
 				caller.value.account.id,
-				() => whyNot(exchange),
+				cancelled,
 				// A body that does not say how long it is may be as long as any.
 				request.header("transfer-encoding") === undefined
 					? Number(request.header("content-length")) || 0
@@ -122,28 +123,29 @@ export function openCalls(tools: CallTools): Calls {
 			if ("counted" in prepared.value)
 				return answerCounted(response, prepared.value);
 			carried.set(call, exchange.carried);
-			exchange.carried.done = carryOut(exchange, prepared.value);
+			exchange.carried.done = carryOut(exchange, prepared.value, cancelled);
 			await exchange.carried.done;
 		} catch (fault) {
 			answerFault(exchange, fault);
 		} finally {
 			exchange.carried.done = undefined;
 			carried.delete(call);
-			leave();
+			leave?.();
 		}
 	}
 
 	async function carryOut(
 		exchange: Exchange,
 		prepared: Prepared,
+		cancelled: () => Refusal | undefined,
 	): Promise<void> {
 		const { wire, operation, request, response, call, started } = exchange;
 		try {
-			const cached = await fromCache(prepared);
+			const cached = prepared.place && (await fromCache(prepared));
 			const admitted = await admit(
 				tools,
 				cached ? pricedFromCache(prepared, cached) : prepared,
-				() => whyNot(exchange),
+				cancelled,
 			);
 			if (!admitted.ok) return answerRefusal(exchange, admitted.error);
 			if ("kept" in admitted.value)

@@ -1,6 +1,13 @@
-import { Fault, type Outcome, type Refusal } from "../../kernel/outcome.ts";
+import {
+	Fault,
+	type Outcome,
+	type Refusal,
+	refuse,
+} from "../../kernel/outcome.ts";
+import type { Telling } from "../../ports/continuation.ts";
 import type { UpstreamFault } from "../../ports/http-client.ts";
 import type { HttpRequest, HttpResponse } from "../../ports/http-server.ts";
+import type { Usage } from "../../ports/price-book.ts";
 import type { Warning } from "../../ports/translator.ts";
 import type {
 	Metered,
@@ -8,19 +15,33 @@ import type {
 	WireOperation,
 	WireProtocol,
 } from "../../ports/wire-protocol.ts";
-import type { CreditsCommand, DataOf, Ending } from "../credits/index.ts";
+import type {
+	CostPart,
+	CreditsCommand,
+	DataOf,
+	Ending,
+} from "../credits/index.ts";
 import type { Recorded } from "../log/index.ts";
 import { type Admitted, limitFor } from "./admission.ts";
 import { Attempt, type AttemptWatch, isTimeout } from "./attempt.ts";
 import { Body } from "./body.ts";
+import {
+	type Continued,
+	holdFor,
+	owedFor,
+	partOf,
+	sumOf,
+} from "./continuation.ts";
 import { describeFault } from "./faults.ts";
 import type { Watched } from "./hindsight.ts";
+import type { Metrics } from "./metrics.ts";
 import { recordedData } from "./model.ts";
 import type { Leg } from "./plan.ts";
 import type { Resolution } from "./resolutions.ts";
 import { respond } from "./respond.ts";
 import { readRetryAfter, retryDelay } from "./retries.ts";
-import { costOfCall } from "./settlement.ts";
+import { costOfCall, type Settlement } from "./settlement.ts";
+import { outputTokens } from "./sizing.ts";
 import type { VendorKey } from "./substrates.ts";
 import type { CallTools } from "./tools.ts";
 import {
@@ -72,14 +93,15 @@ interface Failure {
 export class Flight implements AttemptWatch {
 	/** Resolves when the call is resolved and its answer has ended. Never rejects. */
 	readonly done: Promise<void>;
-	/** Who answered, once the call has ended well. */
+	/** Who answered, once the call has ended well: undefined where two did. */
 	answeredBy: string | undefined;
 	readonly #tools: CallTools;
 	readonly #wire: WireProtocol;
 	readonly #operation: WireOperation;
 	readonly #request: HttpRequest;
 	readonly #response: HttpResponse;
-	readonly #admitted: Admitted;
+	/** What is to be answered: of an answer that broke off, what is left of it. */
+	#admitted: Admitted;
 	readonly #started: number;
 	/** The answer, for retries and like requests. */
 	#kept: Body | undefined;
@@ -103,13 +125,17 @@ export class Flight implements AttemptWatch {
 	#watched: Watched | undefined;
 	/** A plain answer is gathered up to a bound, so that its head can say what it cost. */
 	#gathered: Body | undefined;
+	/** Bytes of the answer, or of the rest of one that was begun, that the client got. */
 	#passedBytes = 0;
 	#concluded = false;
-	#finish = (): void => {};
-	#stopWaiting = (): void => {};
+	#finish = nothingToDo;
+	#stopWaiting = nothingToDo;
 	/** A second substrate that is asked while the first one is slow. */
 	#hedge: Attempt | undefined;
-	#stopHedging = (): void => {};
+	#stopHedging = nothingToDo;
+	/** Tells a stream that another may go on with. Absent: bytes pass as they come. */
+	#telling: Telling | undefined;
+	#continued: Continued | undefined;
 
 	constructor(
 		tools: CallTools,
@@ -167,7 +193,12 @@ export class Flight implements AttemptWatch {
 			leg.substrate.id,
 			(attempt.firstByte as number) - attempt.began,
 		);
+		if (this.#continued) {
+			this.#takeOver(attempt, this.#continued);
+			return;
+		}
 		this.#headers = this.#headersOf(attempt);
+		this.#telling = this.#tellingOf(attempt);
 		this.#turn = turn && this.#wire.state?.watch(turn, contentType);
 		this.#kept = retry || place ? new Body(answerBytes) : undefined;
 		this.#watched = this.#tools.hindsight.watch(
@@ -182,6 +213,11 @@ export class Flight implements AttemptWatch {
 	}
 
 	passed(_: Attempt, chunk: Uint8Array): void {
+		const said = this.#telling ? this.#telling.push(chunk) : chunk;
+		if (said) this.#pass(said);
+	}
+
+	#pass(chunk: Uint8Array): void {
 		this.#passedBytes += chunk.byteLength;
 		this.#kept?.add(chunk);
 		this.#watched?.add(chunk);
@@ -202,8 +238,11 @@ export class Flight implements AttemptWatch {
 			this.#concludeBroken("vendor-error", metered, broken, "server");
 		else if (!metered.complete)
 			this.#concludeBroken("vendor-broke-off", metered, broken, "broke-off");
-		else
+		else {
+			const rest = this.#telling?.end();
+			if (rest) this.#pass(rest);
 			this.#settle("finished", metered, (charged) => this.#endWhole(charged));
+		}
 	}
 
 	failed(attempt: Attempt, fault: UpstreamFault): void {
@@ -256,7 +295,8 @@ export class Flight implements AttemptWatch {
 		);
 		const kind = errorClassOf(status);
 		this.#restKey(attempt, retryAfter);
-		this.#headers = this.#headersOf(attempt);
+		// Of an answer that was begun the client has the head.
+		if (!this.#continued) this.#headers = this.#headersOf(attempt);
 		this.#onward({
 			code: `http/${status}`,
 			kind,
@@ -352,13 +392,7 @@ export class Flight implements AttemptWatch {
 
 	#sendWith(key: VendorKey): void {
 		this.#tries++;
-		// What an attempt that came to nothing left behind.
-		this.#answering = undefined;
-		this.#turn = undefined;
-		this.#kept = undefined;
-		this.#watched?.drop();
-		this.#watched = undefined;
-		this.#gathered = undefined;
+		if (!this.#continued) this.#forget();
 		try {
 			this.#attempt = this.#attemptAt(
 				this.#leg,
@@ -369,6 +403,17 @@ export class Flight implements AttemptWatch {
 		} catch (fault) {
 			this.broke(this.#attempt, fault);
 		}
+	}
+
+	/** What an attempt that came to nothing left behind. */
+	#forget(): void {
+		this.#answering = undefined;
+		this.#telling = undefined;
+		this.#turn = undefined;
+		this.#kept = undefined;
+		this.#watched?.drop();
+		this.#watched = undefined;
+		this.#gathered = undefined;
 	}
 
 	#attemptAt(
@@ -444,7 +489,7 @@ export class Flight implements AttemptWatch {
 		this.#attempt = undefined;
 		if (
 			kind === undefined ||
-			this.#response.started ||
+			this.#hasSpoken ||
 			this.elapsed() >= timeouts.total
 		) {
 			this.#giveUp(failure);
@@ -559,12 +604,16 @@ export class Flight implements AttemptWatch {
 	async #moveTo(leg: Leg, failure: Failure): Promise<void> {
 		const { head, metrics } = this.#tools;
 		const { plan, command } = this.#admitted;
+		const owed = owedFor(this.#continued);
 		try {
-			const moved = await head.execute(
-				"credits",
-				this.#move(leg, leg.amount, Math.min(leg.size.atLeast, leg.amount)),
-				{ actor: `key/${command.key}`, cause: command.call },
-			);
+			const hold = holdFor(leg, owed, plan.decision.request.stated.costCeiling);
+			const moved = hold
+				? await head.execute(
+						"credits",
+						this.#move(leg, hold.amount, hold.atLeast),
+						{ actor: `key/${command.key}`, cause: command.call },
+					)
+				: overCeiling;
 			if (this.#concluded) return;
 			if (!moved.ok) {
 				plan.pass(leg.substrate.id, moved.error.code);
@@ -577,7 +626,7 @@ export class Flight implements AttemptWatch {
 			});
 			this.#leg = leg;
 			this.#holding = leg;
-			this.#held = recordedData<"hold-moved">(moved.value).amount;
+			this.#held = recordedData<"hold-moved">(moved.value).amount - owed;
 			this.#legs++;
 			this.#tries = 0;
 			this.#send();
@@ -611,7 +660,10 @@ export class Flight implements AttemptWatch {
 	}
 
 	#giveUp({ ending, note, answer }: Failure): void {
-		this.#release(ending, [note], answer);
+		const broken = this.#continued?.broken;
+		if (broken)
+			this.#release(broken.ending, [broken.note, note], broken.answer);
+		else this.#release(ending, [note], answer);
 	}
 
 	#note(ending: string, attempt: Attempt | undefined): void {
@@ -638,13 +690,25 @@ export class Flight implements AttemptWatch {
 	): void {
 		const owed = metered.usage !== undefined || metered.deliveredBytes > 0;
 		const said = metered.vendorError !== undefined;
+		// Who tells a stream held the vendor's words back.
+		const told =
+			this.#telling && metered.vendorError !== undefined
+				? { code: "vendor/error", message: metered.vendorError }
+				: refusal;
 		const answer = (charged: number | undefined): void => {
 			// The client has the vendor's own error frame already, or gets it with what was delivered.
-			if (said && (owed || this.#response.started)) this.#endWhole(charged);
-			else this.#endBroken(refusal, charged);
+			if (said && !this.#telling && (owed || this.#response.started))
+				this.#endWhole(charged);
+			else this.#endBroken(told, charged);
 		};
+		const whyNot = this.#telling
+			? this.#goOn(this.#telling, ending, metered, owed, answer)
+			: this.#admitted.plan.resume
+				? neverTold
+				: noNotes;
+		if (!whyNot) return;
 		if (owed) {
-			this.#settle(ending, metered, answer);
+			this.#settle(ending, metered, answer, whyNot);
 			return;
 		}
 		this.#onward({
@@ -660,6 +724,121 @@ export class Flight implements AttemptWatch {
 		});
 	}
 
+	/* Where another goes on. */
+
+	#tellingOf({ streaming, contentType }: Attempt): Telling | undefined {
+		const { asked, plan, command } = this.#admitted;
+		if (!plan.resume || !streaming) return undefined;
+		if (!contentType.toLowerCase().startsWith("text/event-stream"))
+			return undefined;
+		const { continuations } = this.#tools;
+		const { previous, now } = plan.question;
+		return continuations?.tell(this.#wire, this.#operation, asked, {
+			call: command.call,
+			model: asked.model,
+			time: now,
+			...(previous !== undefined && { previous }),
+		});
+	}
+
+	/**
+	 * Has another substrate go on with what broke off: the next of the call's own decision that a decision made now for
+	 * the rest of the answer allows as well. Undefined: so it does. Otherwise notes for the receipt, why nobody can.
+	 */
+	#goOn(
+		telling: Telling,
+		ending: Ending,
+		metered: Metered,
+		owed: boolean,
+		answer: (charged: number | undefined) => void,
+	): readonly string[] | undefined {
+		const { retries, routing, timeouts, plans, clock } = this.#tools;
+		const { plan } = this.#admitted;
+		const attempt = this.#attempt;
+		if (this.#concluded || !attempt) return noNotes;
+		const nobody = (why: string): readonly string[] => [
+			`Nobody went on with it: ${why}`,
+		];
+		if (this.#continued) return nobody("that had been done once.");
+		if (metered.complete && metered.vendorError === undefined)
+			return nobody("its end had come.");
+		const settlement = owed ? this.#costOf(metered) : undefined;
+		const rest = telling.rest(settlement ? outputTokens(settlement.usage) : 0);
+		if (!rest.ok) return nobody(rest.error.message);
+		if (this.#legs > routing.fallbacks || this.elapsed() >= timeouts.total)
+			return nobody("no further attempt was allowed.");
+		const planned = plans.plan({
+			...plan.question,
+			asked: rest.value,
+			now: clock.now(),
+		});
+		if (!planned.ok) return nobody(planned.error.message);
+		const tried = plan.attempts.length;
+		planned.value.goOn(plan);
+		const leg = planned.value.next();
+		const passed = plan.attempts.splice(tried);
+		if (!leg) return nobody("no other substrate may.");
+		if (!retries.allowed()) return nobody("too many calls are tried again.");
+		this.#note(seenAs[ending] ?? ending, attempt);
+		plan.attempts.push(...passed);
+		this.#saw(ending, settlement?.usage.output);
+		const note = "What was begun broke off, and nobody went on with it.";
+		this.#continued = {
+			broken: { ending, note, answer },
+			begun: settlement && partOf(this.#leg, 0, settlement),
+			notes: settlement ? this.#notesOn(settlement, metered) : noNotes,
+			after: telling.characters,
+			firstByte: attempt.firstByte,
+		};
+		// In the cache an answer is one substrate's.
+		this.#admitted = {
+			...this.#admitted,
+			plan: planned.value,
+			asked: rest.value,
+			place: undefined,
+		};
+		this.#watched?.drop();
+		this.#watched = undefined;
+		this.#attempt = undefined;
+		this.#passedBytes = 0;
+		void this.#moveTo(leg, {
+			code: "vendor/broke-off",
+			kind: "broke-off",
+			ending,
+			note,
+			answer,
+		});
+		return undefined;
+	}
+
+	/** Its bytes come behind those that the client has. */
+	#takeOver(attempt: Attempt, { begun }: Continued): void {
+		const telling = this.#telling as Telling;
+		const { id, vendor } = attempt.leg.substrate;
+		telling.goOn(inHeader(id), begun?.usage ?? {});
+		if (attempt.streaming) {
+			this.#tools.metrics.count("dos_continuations_total", {
+				vendor: vendor.id,
+			});
+			return;
+		}
+		attempt.abort();
+		this.#onward({
+			code: "vendor/no-stream",
+			kind: "server",
+			ending: "vendor-error",
+			note: "The vendor answered with no stream.",
+			attempt,
+			answer: (charged) =>
+				this.#endBroken(brokeOff(attempt.leg.substrate), charged),
+		});
+	}
+
+	/** The client has something that no other attempt can take back. */
+	get #hasSpoken(): boolean {
+		return this.#continued ? this.#passedBytes > 0 : this.#response.started;
+	}
+
 	/** The client or the owner ended it: the vendor is told, and what was delivered is paid. */
 	#breakOff(ending: "client-gone" | "stopped"): void {
 		if (this.#concluded) return;
@@ -673,7 +852,12 @@ export class Flight implements AttemptWatch {
 				? this.#endBroken(stopping, charged)
 				: this.#response.abort();
 		try {
-			if (unsent) this.#release(ending, ["Nothing was sent."], answer);
+			if (unsent)
+				this.#release(
+					ending,
+					[this.#continued ? "Nothing more was sent." : "Nothing was sent."],
+					answer,
+				);
 			else if (attempt.isRefused)
 				this.#release(
 					ending,
@@ -719,16 +903,11 @@ export class Flight implements AttemptWatch {
 	): void {
 		if (this.#concluded) return;
 		const { asked, command, plan } = this.#admitted;
-		const { sheet, size, passage, substrate } = this.#leg;
+		const { sheet, substrate } = this.#leg;
 		const attempt = this.#attempt;
-		const settlement = costOfCall(
-			sheet,
-			asked,
-			metered,
-			size.inputUsual,
-			attempt?.outputLimit ?? asked.outputLimit,
-			substrate.vendor.quirks.reportsCost === true,
-		);
+		const continued = this.#continued;
+		const settlement = this.#costOf(metered);
+		const said = this.#notesOn(settlement, metered, notes);
 		const total = this.elapsed();
 		if (this.#leg !== this.#holding)
 			// In order with the settlement, so that this names who answered.
@@ -747,24 +926,82 @@ export class Flight implements AttemptWatch {
 				type: "settle",
 				call: command.call,
 				...settlement,
-				notes: [
-					...settlement.notes,
-					...notes,
-					...passage.warnings.map(({ message }) => message),
-					...(metered?.warnings ?? []),
-				],
+				...(continued
+					? sumOf([
+							...(continued.begun ? [continued.begun] : []),
+							partOf(this.#leg, continued.after, settlement),
+						])
+					: { sheet: sheet.id, inputBytes: asked.inputBytes }),
+				notes: continued ? [...continued.notes, ...said] : said,
 				ending,
-				sheet: sheet.id,
-				inputBytes: asked.inputBytes,
 				finishReason: metered?.finishReason,
-				timing: {
-					...(attempt?.firstByte === undefined
-						? {}
-						: { firstByte: attempt.firstByte }),
-					total,
-				},
+				timing: this.#timing(total),
 				...(this.#status ? { status: this.#status } : {}),
 				...this.#attemptsMade(2),
+			},
+			answer,
+		);
+	}
+
+	#costOf(metered: Metered | undefined): Settlement {
+		const { asked } = this.#admitted;
+		const { sheet, size, substrate } = this.#leg;
+		return costOfCall(
+			sheet,
+			asked,
+			metered,
+			size.inputUsual,
+			this.#attempt?.outputLimit ?? asked.outputLimit,
+			substrate.vendor.quirks.reportsCost === true,
+		);
+	}
+
+	#notesOn(
+		settlement: Settlement,
+		metered: Metered | undefined,
+		notes: readonly string[] = noNotes,
+	): readonly string[] {
+		return [
+			...settlement.notes,
+			...notes,
+			...this.#leg.passage.warnings.map(({ message }) => message),
+			...(metered?.warnings ?? noNotes),
+		];
+	}
+
+	/** The client's first byte is the first of what was begun. */
+	#timing(total: number): {
+		readonly firstByte?: number;
+		readonly total: number;
+	} {
+		const firstByte = this.#firstByte;
+		return firstByte === undefined ? { total } : { firstByte, total };
+	}
+
+	get #firstByte(): number | undefined {
+		return this.#continued
+			? this.#continued.firstByte
+			: this.#attempt?.firstByte;
+	}
+
+	/** What was begun is paid, though nothing is owed for what came after it. */
+	#settleBegun(
+		{ begun, notes: before }: Continued,
+		ending: Ending,
+		notes: readonly string[],
+		answer: (charged: number | undefined) => void,
+	): void {
+		void this.#conclude(
+			{
+				type: "settle",
+				call: this.#admitted.command.call,
+				...sumOf(begun ? [begun] : []),
+				notes: [...before, ...notes],
+				// Something was sent, whatever became of the rest.
+				ending: ending === "not-sent" ? "stopped" : ending,
+				timing: this.#timing(this.elapsed()),
+				...(this.#status ? { status: this.#status } : {}),
+				...this.#attemptsMade(1),
 			},
 			answer,
 		);
@@ -776,6 +1013,10 @@ export class Flight implements AttemptWatch {
 		answer: (charged: number | undefined) => void,
 	): void {
 		const status = this.#status;
+		if (this.#continued?.begun) {
+			this.#settleBegun(this.#continued, ending, notes, answer);
+			return;
+		}
 		void this.#conclude(
 			{
 				type: "release",
@@ -819,17 +1060,21 @@ export class Flight implements AttemptWatch {
 		this.#concluded = true;
 		this.#stopHedging();
 		if (resolution.ending === "finished") {
-			await this.#keep();
+			if (this.#admitted.retry) await this.#keep();
 			if (this.#turn) await this.#keepTurn(this.#turn);
 		}
 		const outcome = await this.#tools.resolutions.record(resolution);
 		const charged = chargedBy(resolution, outcome);
-		if (resolution.ending === "finished" && charged !== undefined)
+		if (
+			resolution.ending === "finished" &&
+			charged !== undefined &&
+			this.#admitted.place
+		)
 			void this.#keepForOthers(charged);
 		try {
 			this.#measure(resolution.ending, outcome);
 			answer(charged);
-			if (resolution.ending === "finished")
+			if (resolution.ending === "finished" && !this.#continued)
 				this.answeredBy = this.#leg.substrate.id;
 		} catch (fault) {
 			this.#tools.report(
@@ -956,7 +1201,9 @@ export class Flight implements AttemptWatch {
 		const answering = this.#answering;
 		if (response.started && answering?.streaming)
 			response.end(
-				answering.meter?.refuse?.(refusal) ?? this.#wire.streamRefusal(refusal),
+				this.#telling?.refuse(refusal) ??
+					answering.meter?.refuse?.(refusal) ??
+					this.#wire.streamRefusal(refusal),
 			);
 		else
 			respond(this.#wire, response, refusal, {
@@ -971,14 +1218,15 @@ export class Flight implements AttemptWatch {
 		const { id: operation } = this.#operation;
 		metrics.count("dos_calls_total", { operation, vendor, ending });
 		metrics.observe("dos_call_seconds", { operation }, this.elapsed());
-		const firstByte = this.#attempt?.firstByte;
+		const firstByte = this.#firstByte;
 		if (firstByte !== undefined)
 			metrics.observe("dos_first_byte_seconds", { operation }, firstByte);
 		if (!outcome?.ok) return;
 		const data = outcome.value.events[0]?.data as Partial<
 			DataOf<"credits-settled">
 		>;
-		if (data.amount !== undefined)
+		if (data.parts) measureParts(metrics, data.parts, data.amount ?? 0);
+		else if (data.amount !== undefined)
 			metrics.count("dos_micro_credits_total", { vendor }, data.amount);
 		if (data.uncollected)
 			metrics.count(
@@ -986,8 +1234,31 @@ export class Flight implements AttemptWatch {
 				{ vendor },
 				data.uncollected,
 			);
-		for (const [name, units] of Object.entries(data.usage ?? {}))
-			metrics.count("dos_units_total", { vendor, class: name }, units);
+		if (!data.parts && data.usage) measureUnits(metrics, vendor, data.usage);
+	}
+}
+
+function measureUnits(metrics: Metrics, vendor: string, usage: Usage): void {
+	for (const name in usage)
+		metrics.count(
+			"dos_units_total",
+			{ vendor, class: name },
+			usage[name as keyof Usage],
+		);
+}
+
+/** To each vendor what is its own, as far as the charge goes. */
+function measureParts(
+	metrics: Metrics,
+	parts: readonly CostPart[],
+	amount: number,
+): void {
+	let left = amount;
+	for (const { substrate, cost, usage } of parts) {
+		const vendor = substrate.slice(0, substrate.indexOf("/"));
+		metrics.count("dos_micro_credits_total", { vendor }, Math.min(cost, left));
+		left = Math.max(0, left - cost);
+		measureUnits(metrics, vendor, usage);
 	}
 }
 
@@ -1039,6 +1310,18 @@ export function inHeader(name: string): string {
 		encodeURIComponent(odd.toWellFormed()),
 	);
 }
+
+function nothingToDo(): void {}
+
+const noNotes: readonly string[] = [];
+const neverTold: readonly string[] = [
+	"Nobody went on with it: that can be done with a stream of plain text in one choice.",
+];
+
+const overCeiling = refuse(
+	"route/cost-ceiling",
+	"What is owed already leaves too little of the cost ceiling.",
+);
 
 const failedInside: Refusal = {
 	code: "gateway/internal",

@@ -10,6 +10,7 @@ import type { DomainEvent } from "../../kernel/event.ts";
 import { accept, Fault, refuse } from "../../kernel/outcome.ts";
 import type { AnswerStore } from "../../ports/answer-store.ts";
 import type { CatalogueSnapshot } from "../../ports/catalogue.ts";
+import type { Continuations } from "../../ports/continuation.ts";
 import type { Crossings } from "../../ports/crossing.ts";
 import type { EventLog } from "../../ports/event-log.ts";
 import type {
@@ -177,6 +178,42 @@ export const testWire: WireProtocol = {
 	models: () => bytes("[]"),
 	speaks: () => true,
 	clientKey: (header) => header("x-key"),
+};
+
+/** Words are text wherever they stand; errors of the vendor's stay out, and `x:…` is what nobody can go on with. */
+const testContinuations: Continuations = {
+	tell(wire, operation, request) {
+		let said = "";
+		let stuck = false;
+		let mark = "";
+		return {
+			push(chunk) {
+				const word = text(chunk);
+				if (word.startsWith("e:")) return undefined;
+				if (word.startsWith("t:")) said += word.slice(2);
+				stuck ||= word.startsWith("x:");
+				const marked = bytes(mark + word);
+				mark = "";
+				return marked;
+			},
+			end: () => undefined,
+			refuse: wire.streamRefusal,
+			get characters() {
+				return said.length;
+			},
+			rest(used) {
+				if (stuck) return refuse("resume/impossible", "it is stuck.");
+				const { max, ...asked } = JSON.parse(text(request.body));
+				if (max && max - used < 1)
+					return refuse("resume/used-up", "it is used up.");
+				const left = { ...asked, said, ...(max && { max: max - used }) };
+				return wire.read(operation.id, bytes(JSON.stringify(left)));
+			},
+			goOn(speaker) {
+				mark = `[${speaker} after ${said.length}]`;
+			},
+		};
+	},
 };
 
 /** What a test asks for beside what requests have. */
@@ -417,6 +454,7 @@ export async function openTestGateway(
 		/** Nothing can be kept or found. */
 		failingAnswers?: boolean;
 		vendors?: readonly string[];
+		prices?: PriceBook;
 		/** Of answers to requests with `tools` or `schema`. */
 		readings?: Readings;
 		shadow?: ShadowOptions;
@@ -487,10 +525,11 @@ export async function openTestGateway(
 			})),
 			off: {},
 			aliases: {},
-			prices,
+			prices: options.prices ?? prices,
 			crossings: noCrossings,
 		}),
 		crossings: noCrossings,
+		continuations: testContinuations,
 		readings: options.readings ?? { read: () => undefined },
 		...(options.shadow && { shadow: options.shadow }),
 		desk: openDesk({

@@ -2,6 +2,7 @@ import type { Outcome } from "../../kernel/outcome.ts";
 import type { AnswerStore } from "../../ports/answer-store.ts";
 import type { Chance } from "../../ports/chance.ts";
 import type { Clock } from "../../ports/clock.ts";
+import type { Continuations } from "../../ports/continuation.ts";
 import type { Crossings } from "../../ports/crossing.ts";
 import type { Digest } from "../../ports/digest.ts";
 import type { EventLog } from "../../ports/event-log.ts";
@@ -51,6 +52,8 @@ export interface GatewayOptions {
 	readonly client: HttpClient;
 	readonly answers: AnswerStore;
 	readonly crossings: Crossings;
+	/** Absent: nobody goes on with what another began. */
+	readonly continuations?: Continuations;
 	readonly readings: Readings;
 	readonly substrates: Substrates;
 	/** What calls are decided by. */

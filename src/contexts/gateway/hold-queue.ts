@@ -72,19 +72,27 @@ export function openHoldQueue(options: {
 			if (accounts.has(lane.account)) void pump(lane);
 	});
 
-	function execute(
+	async function execute(
 		{ command, intent }: Pick<Waiter, "command" | "intent">,
 		pressing: boolean,
 	): Promise<Outcome<Recorded>> {
-		const held = head.execute(
-			"credits",
-			pressing ? { ...command, pressing } : command,
-			intent,
-		);
-		held.catch((fault: { readonly code?: unknown }) => {
-			if (fault.code === "log/unknown") inDoubt(command.call);
-		});
-		return held;
+		try {
+			return await head.execute(
+				"credits",
+				pressing ? { ...command, pressing } : command,
+				intent,
+			);
+		} catch (fault) {
+			throw doubted(command, fault);
+		}
+	}
+
+	function doubted({ call }: HoldCommand, fault: unknown): unknown {
+		if (
+			(fault as { readonly code?: unknown } | undefined)?.code === "log/unknown"
+		)
+			inDoubt(call);
+		return fault;
 	}
 
 	/** Tries the first of a lane, again for as long as one of them leaves it or something more has come free. */
@@ -194,8 +202,13 @@ export function openHoldQueue(options: {
 			const reason = cancelled();
 			if (reason) return refusal(reason);
 			let outcome: Outcome<Recorded> | undefined;
-			if (closed || !lanes.has(laneOf(command))) {
-				outcome = await execute({ command, intent }, false);
+			if (closed || lanes.size === 0 || !lanes.has(laneOf(command))) {
+				// Nearly every call: so without a promise more.
+				try {
+					outcome = await head.execute("credits", command, intent);
+				} catch (fault) {
+					throw doubted(command, fault);
+				}
 				if (!isWaitable(outcome)) return outcome;
 				if (wait === 0) return execute({ command, intent }, true);
 				if (closed) return outcome;

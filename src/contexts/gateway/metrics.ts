@@ -21,6 +21,8 @@ const help: Readonly<Record<string, string>> = {
 	dos_uncollected_micro_credits_total:
 		"Micro-credits of cost that neither hold nor balance covered, by vendor.",
 	dos_units_total: "Units of usage by vendor and class.",
+	dos_continuations_total:
+		"Streams that broke off and were gone on with, by the vendor that did.",
 	dos_fallbacks_total:
 		"Calls that went on to another substrate, by the vendor of that.",
 	dos_hedges_total:

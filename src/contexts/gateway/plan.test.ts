@@ -43,6 +43,8 @@ function desk(
 		policy?: Policy;
 		table?: OwnerTable;
 		profiles?: Readonly<Record<string, Profile>>;
+		/** Of the account. */
+		models?: readonly string[];
 		/** Those that rest. */
 		resting?: readonly string[];
 	} = {},
@@ -64,11 +66,17 @@ function desk(
 	const world = {
 		policy: says.policy ?? emptyPolicy,
 		table: says.table ?? emptyTable,
+		models: says.models,
 	};
 	const plans = openPlans({
 		substrates,
 		crossings: noCrossings,
-		head: { state: () => sizing.initial() } as never,
+		head: {
+			state: (name: string) =>
+				name === "credits"
+					? { accounts: new Map([["main", { models: world.models }]]) }
+					: sizing.initial(),
+		} as never,
 		holds: { wait: 0, outputCeiling: undefined },
 		desk: {
 			current: () => ({ catalogue: says.catalogue ?? catalogue, ...world }),
@@ -220,6 +228,85 @@ describe("walking down a plan", () => {
 	});
 });
 
+describe("going on with another plan", () => {
+	it("asks whom that has not asked, in its order, and notes it there", () => {
+		const { ask } = desk();
+		const begun = planned(ask());
+		begun.next();
+		begun.pass("one/m", "test");
+		const rest = planned(ask());
+		rest.goOn(begun);
+		expect(walk(rest)).toEqual(["two/m", "three/m"]);
+		rest.pass("two/m", "test");
+		expect(begun.attempts.map(([id]) => id)).toEqual(["one/m", "two/m"]);
+	});
+
+	it("keeps that one's order where its own would be another", () => {
+		const { ask } = desk();
+		const begun = planned(ask());
+		begun.next();
+		const rest = planned(
+			desk({
+				catalogue: {
+					...catalogue,
+					substrates: [
+						substrate("two/m", { prices: fact(priced(9, 9)) }),
+						substrate("three/m", { prices: fact(priced(1, 1)) }),
+					],
+				},
+			}).ask(),
+		);
+		expect(rest.decision.order.map(({ facts }) => facts.id)).toEqual([
+			"three/m",
+			"two/m",
+		]);
+		rest.goOn(begun);
+		expect(walk(rest)).toEqual(["two/m", "three/m"]);
+	});
+
+	it("asks none that its own decision leaves out, nor one that the other does", () => {
+		const { ask } = desk();
+		const all = planned(ask());
+		const few = planned(ask({}, { models: ["three/*"] }));
+		few.goOn(all);
+		expect(walk(few)).toEqual(["three/m"]);
+		const again = planned(ask({}, { models: ["two/*", "three/*"] }));
+		again.next();
+		const rest = planned(ask());
+		rest.goOn(again);
+		expect(walk(rest)).toEqual(["three/m"]);
+	});
+
+	it("asks whom that has only looked at, and whom it let rest", () => {
+		const { ask } = desk({ resting: ["one/m"] });
+		const begun = planned(ask());
+		expect(begun.next()?.substrate.id).toBe("two/m");
+		expect(begun.peek()?.substrate.id).toBe("three/m");
+		const rest = planned(desk().ask());
+		rest.goOn(begun);
+		expect(walk(rest)).toEqual(["one/m", "three/m"]);
+		const third = planned(desk().ask());
+		third.goOn(rest);
+		expect(walk(third)).toEqual([]);
+	});
+
+	it("is allowed only what both may ask at that moment", () => {
+		const { ask, world } = desk();
+		const begun = planned(ask({}, { models: ["two/*"] }));
+		const three = planned(ask({ model: "three/m" })).next();
+		const rest = planned(ask());
+		rest.goOn(begun);
+		expect(rest.allows(three as never, 1_000)).toBe(true);
+		// Decided anew for both: the one may not ask it.
+		world.policy = { ...emptyPolicy, version: "p-2" };
+		expect(rest.allows(three as never, 1_000)).toBe(false);
+		const two = planned(ask({ model: "two/m" })).next();
+		expect(rest.allows(two as never, 1_000)).toBe(true);
+		world.policy = denying("two");
+		expect(rest.allows(two as never, 1_000)).toBe(false);
+	});
+});
+
 describe("asking again whether it is allowed", () => {
 	const legs = (plan: Plan) => [plan.next(), plan.next(), plan.next()] as const;
 
@@ -269,6 +356,66 @@ describe("rights", () => {
 		const { ask } = desk();
 		expect(request(ask({}, models ? { models } : {})).rights).toEqual(rights);
 	});
+
+	it.each([
+		["none stated", undefined, undefined],
+		["the name that is asked for", ["m"], undefined],
+		["others", ["one/*", "x"], ["one/*", "x"]],
+		["nothing at all", [], []],
+	])("of the account, with %s", (_, models, rights) => {
+		const { ask } = desk(models ? { models } : {});
+		const asked = request(ask());
+		expect(asked.accountRights).toEqual(rights);
+		expect(asked).not.toHaveProperty("rights");
+		if (!rights) expect(asked).not.toHaveProperty("accountRights");
+	});
+
+	it("of the account and of its key are both kept", () => {
+		const { ask } = desk({ models: ["one/*", "two/*"] });
+		expect(walk(planned(ask()))).toEqual(["one/m", "two/m"]);
+		expect(walk(planned(ask({}, { models: ["two/*", "three/*"] })))).toEqual([
+			"two/m",
+		]);
+	});
+
+	it("of the account that are taken while a call is under way, count from then on", () => {
+		const { ask, world } = desk();
+		const plan = planned(ask());
+		const [one, two] = [plan.next(), plan.next()];
+		world.models = ["one/*"];
+		expect(plan.allows(one as never, 1_000)).toBe(true);
+		expect(plan.allows(two as never, 1_000)).toBe(false);
+		world.models = undefined;
+		expect(plan.allows(two as never, 1_000)).toBe(true);
+	});
+
+	it("of the account that are widened meanwhile, count from then on too", () => {
+		const { ask, world } = desk({ models: ["one/*"] });
+		const plan = planned(ask());
+		const two = { substrate: { id: "two/m" } } as never;
+		world.models = ["three/*"];
+		expect(plan.allows(two, 1_000)).toBe(false);
+		world.models = ["one/*", "two/*"];
+		expect(plan.allows(two, 1_000)).toBe(true);
+		world.models = undefined;
+		expect(plan.allows(two, 1_000)).toBe(true);
+	});
+
+	it.each([
+		["key/forbidden", { models: ["two/*"] }, {}, "This key"],
+		["account/forbidden", {}, { models: ["two/*"] }, "This account"],
+	])(
+		"a substrate that they do not name is refused: %s",
+		(code, key, account, who) => {
+			const plan = planned(desk(account).ask({ model: "one/m" }, key));
+			expect(plan.next()).toBeUndefined();
+			expect(plan.refusal()).toMatchObject({
+				code,
+				message: `${who} may not use this model.`,
+				details: { model: "one/m" },
+			});
+		},
+	);
 
 	it("drop all that they do not name", () => {
 		const { ask } = desk();
@@ -425,6 +572,37 @@ describe("needs", () => {
 		expect(cacheOf({ "key/key": { tags: ["t"] } })).toBeUndefined();
 		expect(cacheOf(both, { dos: { cache: false } })).toBeUndefined();
 		expect(cacheOf(both, { dos: { cache: true } })).toBe(5);
+	});
+
+	it("a stream may be gone on with where the header or the body says so, and nowhere else", () => {
+		const profiles = { "key/key": { cache: 5 } };
+		const may = (resume: string | undefined, dos?: object) =>
+			[desk(), desk({ profiles })].map(
+				({ ask }) => planned(ask({ dos }, { resume })).resume,
+			);
+		expect(may(undefined)).toEqual([false, false]);
+		expect(may(undefined, {})).toEqual([false, false]);
+		expect(may("continue")).toEqual([true, true]);
+		expect(may(" continue ", {})).toEqual([true, true]);
+		expect(may(undefined, { resume: "continue" })).toEqual([true, true]);
+		expect(may("continue", { resume: "continue" })).toEqual([true, true]);
+		expect(may(undefined, { resume: null })).toEqual([false, false]);
+	});
+
+	it("no word but the one lets a stream be gone on with", () => {
+		const { ask } = desk();
+		expect(ask({}, { resume: "continued" })).toMatchObject({
+			error: { code: "request/invalid", details: { field: "x-dos-resume" } },
+		});
+		expect(ask({ dos: { resume: true } })).toMatchObject({
+			error: { code: "request/invalid", details: { field: "dos" } },
+		});
+	});
+
+	it("what is decided in place of another is not gone on with", () => {
+		const { ask } = desk();
+		const other = ask({}, { resume: "continue" }, { name: "three/m" });
+		expect(planned(other).resume).toBe(false);
 	});
 
 	it("call, key and account may each refuse a shadow", () => {

@@ -13,7 +13,7 @@ import type {
 	WireProtocol,
 	WireRequest,
 } from "../../ports/wire-protocol.ts";
-import { allowsModel } from "../credits/index.ts";
+import { allowsModel, type Scopes } from "../credits/index.ts";
 import type { Head } from "../log/index.ts";
 import {
 	type Asked,
@@ -28,6 +28,7 @@ import {
 	readAsked,
 	readDosField,
 	readNeedsHeader,
+	readResumeHeader,
 	refusalOf,
 	type StatedNeeds,
 	withUnlisted,
@@ -72,6 +73,8 @@ export interface Question {
 	/** Needs that stand in the headers. */
 	readonly needs: string | undefined;
 	readonly session: string | undefined;
+	/** What the headers say of a stream that breaks off. */
+	readonly resume?: string | undefined;
 	/** The answer that it goes on from. */
 	readonly previous: string | undefined;
 	readonly now: number;
@@ -87,7 +90,8 @@ export interface Instead {
 /** Decides where calls may go. */
 export interface Plans {
 	/**
-	 * Refuses as `Substrates.find` does, with `request/invalid` (needs), `route/no-eligible-substrate`, `key/forbidden`.
+	 * Refuses as `Substrates.find` does, with `request/invalid` (needs), `route/no-eligible-substrate`, `key/forbidden`,
+	 * `account/forbidden`.
 	 * With `instead`, the same request is decided for that name in place of its own, in no session and with no cache:
 	 * every filter stands, and a key that may use the one name has to be allowed the other too.
 	 */
@@ -103,7 +107,7 @@ interface PlanTools {
 	readonly holds: HoldRules;
 }
 
-/** Worlds that are remembered: one each for models that no catalogue lists. */
+/** Worlds that are remembered, and as many for models that no catalogue lists. */
 const worlds = 32;
 const mostSessions = 10_000;
 const mostNames = 2_000;
@@ -111,7 +115,7 @@ const mostNames = 2_000;
 export function openPlans(
 	tools: PlanTools & { readonly desk: RoutingDesk; readonly vitals: Vitals },
 ): Plans {
-	const { desk, vitals, substrates } = tools;
+	const { desk, vitals, substrates, head } = tools;
 	const router = createRouter({ worlds });
 	const sessions = new Map<string, string>();
 	/** What names mean under one catalogue and table. */
@@ -167,18 +171,18 @@ export function openPlans(
 			const meant = meaning(name, wire.id, operation.means, inForce);
 			if (!meant.ok) return meant;
 			const { key, account } = caller;
-			const profilesNow = () =>
-				[
-					desk.profile("key", key.id),
-					desk.profile("account", account.id),
-				] as const;
-			const brought = profilesNow();
-			const profiles = brought.filter((profile) => profile !== undefined);
+			const ofKey = desk.profile("key", key.id);
+			const ofAccount = desk.profile("account", account.id);
+			const profiles = those(ofKey, ofAccount);
 			const stated = statedNeeds(question, profiles);
 			if (!stated.ok) return stated;
-			const { needs, cache, shadow } = stated.value;
+			const { needs, cache, shadow, resume } = stated.value;
 			const session = instead === undefined ? stated.value.session : undefined;
-			const rights = rightsOf(caller, name);
+			const modelsNow = () =>
+				head.state("credits").accounts.get(account.id)?.models;
+			const models = modelsNow();
+			const rights = rightsOf(key.scopes, name);
+			const accountRights = rightsOf({ models }, name);
 			const unreachable = substrates.unreachable(wire.id, operation.means);
 			const inSession =
 				session === undefined ? undefined : `${account.id}/${session}`;
@@ -192,6 +196,7 @@ export function openPlans(
 				key: key.id,
 				...taggedBy(profiles),
 				...(rights && { rights: [rights] }),
+				...(accountRights && { accountRights }),
 				...(unreachable.length > 0 && { unreachable }),
 				stated:
 					instead?.callType === undefined
@@ -203,15 +208,22 @@ export function openPlans(
 				seed,
 			};
 			const { catalogue } = meant.value;
-			const hasItsProfiles = (): boolean =>
-				profilesNow().every((profile, at) => profile === brought[at]);
+			const bringsTheSame = (): boolean =>
+				modelsNow() === models &&
+				desk.profile("key", key.id) === ofKey &&
+				desk.profile("account", account.id) === ofAccount;
 			const requestNow = (): RouteRequest => {
-				if (hasItsProfiles()) return request;
-				const others = profilesNow().filter((each) => each !== undefined);
+				if (bringsTheSame()) return request;
+				const others = those(
+					desk.profile("key", key.id),
+					desk.profile("account", account.id),
+				);
 				const joined = statedNeeds(question, others);
-				const { tags: _, ...rest } = request;
+				const { tags: _, accountRights: __, ...rest } = request;
+				const accountRights = rightsOf({ models: modelsNow() }, name);
 				return {
 					...rest,
+					...(accountRights && { accountRights }),
 					...taggedBy(others),
 					stated: joined.ok ? joined.value.needs : needs,
 				};
@@ -234,7 +246,7 @@ export function openPlans(
 					at < until &&
 					current.policy === policy &&
 					current.table === table &&
-					hasItsProfiles()
+					bringsTheSame()
 				);
 			};
 			return accept(
@@ -242,6 +254,7 @@ export function openPlans(
 					session: inSession,
 					cache: instead === undefined ? cache : undefined,
 					shadow: instead === undefined && shadow,
+					resume: instead === undefined && resume,
 				}),
 			);
 		},
@@ -269,9 +282,11 @@ export class Plan {
 	readonly cache: number | undefined;
 	/** Whether it may be sent a second time, to another model. */
 	readonly shadow: boolean;
+	/** Whether another may go on with a stream that breaks off. */
+	readonly resume: boolean;
 	readonly question: Question;
 	/** What was tried or passed over, in order. */
-	readonly attempts: AttemptMade[] = [];
+	attempts: AttemptMade[] = [];
 	readonly #tools: PlanTools;
 	readonly #vitals: Vitals;
 	readonly #decide: (at: number) => Decision;
@@ -281,6 +296,9 @@ export class Plan {
 	readonly #resting: Leg[] = [];
 	#peeked: Leg | undefined;
 	#first: Refusal | undefined;
+	/** The plan that this one goes on with, and what of its order is left. */
+	#begun: Plan | undefined;
+	#left: Decision["order"] | undefined;
 
 	constructor(
 		tools: PlanTools,
@@ -288,7 +306,12 @@ export class Plan {
 		question: Question,
 		decide: (at: number) => Decision,
 		isCurrent: (at: number, decision: Decision) => boolean,
-		{ session, cache, shadow }: Pick<Plan, "session" | "cache" | "shadow">,
+		{
+			session,
+			cache,
+			shadow,
+			resume,
+		}: Pick<Plan, "session" | "cache" | "shadow" | "resume">,
 	) {
 		this.#tools = tools;
 		this.#vitals = vitals;
@@ -299,6 +322,30 @@ export class Plan {
 		this.session = session;
 		this.cache = cache;
 		this.shadow = shadow;
+		this.resume = resume;
+	}
+
+	/**
+	 * Goes on with another plan of the same call's, in its order: where that may still go, and its own decision allows it
+	 * too. What it tries is noted with what that tried. Before anything was taken from it.
+	 */
+	goOn(begun: Plan): void {
+		const allowed = new Map(
+			this.decision.order.map((choice) => [choice.facts.id, choice]),
+		);
+		this.#left = begun
+			.#notAsked()
+			.flatMap((substrate) => allowed.get(substrate) ?? []);
+		this.#begun = begun;
+		this.attempts = begun.attempts;
+	}
+
+	#notAsked(): readonly string[] {
+		const resting = new Set(this.#resting.map(({ substrate }) => substrate.id));
+		if (this.#peeked) resting.add(this.#peeked.substrate.id);
+		return (this.#left ?? this.decision.order)
+			.map(({ facts }) => facts.id)
+			.filter((id, at) => at >= this.#at || resting.has(id));
 	}
 
 	/** The next that can be asked; undefined when none is left. */
@@ -315,7 +362,7 @@ export class Plan {
 	}
 
 	#find(): Leg | undefined {
-		const { order } = this.decision;
+		const order = this.#left ?? this.decision.order;
 		while (this.#at < order.length) {
 			const leg = this.#fit(this.#at++);
 			if (!leg) continue;
@@ -329,7 +376,9 @@ export class Plan {
 	}
 
 	/** Whether it may be asked at this moment too: since it was decided, a posture may have come into force, another policy, or what its key and account bring. */
-	allows({ substrate }: Leg, now: number): boolean {
+	allows(leg: Leg, now: number): boolean {
+		if (this.#begun?.allows(leg, now) === false) return false;
+		const { substrate } = leg;
 		return (
 			this.#isCurrent(now, this.decision) ||
 			this.#decide(now).order.some(({ facts }) => facts.id === substrate.id)
@@ -346,22 +395,30 @@ export class Plan {
 		const { decision } = this;
 		if (this.#first) return this.#first;
 		const none = refusalOf(decision) as Refusal;
-		const { asked, key } = decision.request;
+		const { asked, account, key } = decision.request;
 		if (asked.kind !== "substrate") return none;
 		const why = decision
 			.dropped()
 			.find(({ substrate }) => substrate === asked.id);
-		return why?.filter === "rights"
-			? {
-					code: "key/forbidden",
-					message: "This key may not use this model.",
-					details: { key, model: this.question.asked.model },
-				}
-			: none;
+		const { model } = this.question.asked;
+		if (why?.filter === "rights")
+			return {
+				code: "key/forbidden",
+				message: "This key may not use this model.",
+				details: { key, model },
+			};
+		if (why?.filter === "account")
+			return {
+				code: "account/forbidden",
+				message: "This account may not use this model.",
+				details: { account, model },
+			};
+		return none;
 	}
 
 	#fit(at: number): Leg | undefined {
-		const choice = this.decision.order[at] as Decision["order"][number];
+		const order = this.#left ?? this.decision.order;
+		const choice = order[at] as Decision["order"][number];
 		const { id, vendor, model, name } = choice.facts;
 		// Facts of one place say nothing of the place that the vendor's address leads to.
 		const leg =
@@ -486,7 +543,7 @@ function unknownOrder(
 
 /** What the caller says in the body and in the headers, its key and its account: all of it is kept. */
 function statedNeeds(
-	{ asked, needs, session }: Question,
+	{ asked, needs, session, resume }: Question,
 	profiles: readonly Profile[],
 ): Outcome<Stated> {
 	// Sessions are remembered by their names.
@@ -496,8 +553,16 @@ function statedNeeds(
 			"x-dos-session: a session's name has 1 to 200 characters.",
 			{ field: "x-dos-session" },
 		);
+	const goesOn = resume === undefined ? notAllowed : readResumeHeader(resume);
+	if (!goesOn.ok) return goesOn;
 	if (asked.dos === undefined && needs === undefined && profiles.length === 0)
-		return accept({ needs: none, session, cache: undefined, shadow: true });
+		return accept({
+			needs: none,
+			session,
+			cache: undefined,
+			shadow: true,
+			resume: goesOn.value,
+		});
 	const said = asked.dos === undefined ? nothingSaid : readDosField(asked.dos);
 	if (!said.ok) return said;
 	const headed = needs === undefined ? accept(none) : readNeedsHeader(needs);
@@ -516,6 +581,7 @@ function statedNeeds(
 		shadow:
 			said.value.shadow !== false &&
 			profiles.every(({ shadow }) => shadow !== false),
+		resume: goesOn.value || said.value.resume === true,
 	});
 }
 
@@ -524,21 +590,31 @@ interface Stated {
 	readonly session: string | undefined;
 	readonly cache: number | undefined;
 	readonly shadow: boolean;
+	readonly resume: boolean;
 }
 
+function those(
+	ofKey: Profile | undefined,
+	ofAccount: Profile | undefined,
+): readonly Profile[] {
+	if (ofKey === undefined && ofAccount === undefined) return noProfiles;
+	return [ofKey, ofAccount].filter((profile) => profile !== undefined);
+}
+
+const noProfiles: readonly Profile[] = [];
+
 function taggedBy(profiles: readonly Profile[]): Pick<RouteRequest, "tags"> {
+	if (profiles.length === 0) return {};
 	const tags = new Set(profiles.flatMap(({ tags }) => tags ?? []));
 	return tags.size > 0 ? { tags: [...tags] } : {};
 }
 
-/** A key that may use a name may use what that stands for; else what it may use are substrates and models. */
+/** Who may use a name may use what that stands for; else what it may use are substrates and models. */
 function rightsOf(
-	{ key }: Caller,
+	may: Pick<Scopes, "models">,
 	name: string,
 ): readonly string[] | undefined {
-	const { models } = key.scopes;
-	if (models === undefined || allowsModel(key.scopes, name)) return undefined;
-	return models;
+	return allowsModel(may, name) ? undefined : may.models;
 }
 
 /** The largest hold that key and account allow one call, where the router chooses. */
@@ -558,4 +634,5 @@ function someOn(
 }
 
 const none: StatedNeeds = {};
+const notAllowed: Outcome<boolean> = accept(false);
 const nothingSaid: Outcome<DosField> = accept({ needs: none });

@@ -4,6 +4,7 @@ import type { EventLog } from "../../ports/event-log.ts";
 import {
 	type Attempts,
 	type CostLine,
+	type CostPart,
 	type CreditsState,
 	type DataOf,
 	resolutionKey,
@@ -37,8 +38,13 @@ export interface Receipt {
 	readonly basis?: string;
 	readonly sheet?: string;
 	/** Each line is `units × price ÷ 1,000,000` (less a batch's discount), given exactly; their sum is rounded up once. */
-	readonly lines?: readonly (CostLine & { readonly exact: string })[];
-	readonly sum?: { readonly exact: string; readonly rounded: number };
+	readonly lines?: readonly ReceiptLine[];
+	readonly sum?: ReceiptSum;
+	/** Where one substrate began the answer and another went on with it, after so many characters: each at its own price. Their costs are the call's. */
+	readonly parts?: readonly (Omit<CostPart, "lines"> & {
+		readonly lines: readonly ReceiptLine[];
+		readonly sum?: ReceiptSum;
+	})[];
 	readonly usage?: Readonly<Record<string, number>>;
 	readonly ending?: string;
 	readonly finishReason?: string;
@@ -52,6 +58,12 @@ export interface Receipt {
 		readonly hash: string;
 		readonly time: number;
 	};
+}
+
+type ReceiptLine = CostLine & { readonly exact: string };
+interface ReceiptSum {
+	readonly exact: string;
+	readonly rounded: number;
 }
 
 export interface RouteTaken {
@@ -157,14 +169,6 @@ function resolvedReceipt(
 		return { ...common, status: "expired", charged: 0, ending: "expired" };
 	if (event.type === "credits-released")
 		return { ...common, status: "released", charged: 0, ending };
-	const lines = data.lines.map((line) => ({
-		...line,
-		exact: exact(tenBillionths(line)),
-	}));
-	const sum = data.lines.reduce(
-		(total, line) => total + tenBillionths(line),
-		0n,
-	);
 	return {
 		...common,
 		status: "settled",
@@ -172,9 +176,9 @@ function resolvedReceipt(
 		...(data.uncollected ? { uncollected: data.uncollected } : {}),
 		basis: data.basis,
 		...(data.sheet === undefined ? {} : { sheet: data.sheet }),
-		lines,
-		...(lines.length > 0
-			? { sum: { exact: exact(sum), rounded: data.cost } }
+		...summed(data),
+		...(data.parts
+			? { parts: data.parts.map((part) => ({ ...part, ...summed(part) })) }
 			: {}),
 		usage: data.usage as Record<string, number>,
 		ending,
@@ -184,6 +188,23 @@ function resolvedReceipt(
 		...(data.timing === undefined ? {} : { timing: data.timing }),
 		...(refunded ? { refunded } : {}),
 	};
+}
+
+/** Lines with what each comes to, and their sum. */
+function summed({
+	lines,
+	cost,
+}: {
+	readonly lines: readonly CostLine[];
+	readonly cost: number;
+}): { readonly lines: readonly ReceiptLine[]; readonly sum?: ReceiptSum } {
+	const told = lines.map((line) => ({
+		...line,
+		exact: exact(tenBillionths(line)),
+	}));
+	if (told.length === 0) return { lines: told };
+	const sum = lines.reduce((total, line) => total + tenBillionths(line), 0n);
+	return { lines: told, sum: { exact: exact(sum), rounded: cost } };
 }
 
 /** A line's cost in 1e-10 micro-credits, whole. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import type { CatalogueSnapshot } from "../../ports/catalogue.ts";
+import { allowsModel } from "../credits/index.ts";
 import { mayAnswer } from "../routing/fixtures/oracle.ts";
 import {
 	catalogues,
@@ -14,6 +15,7 @@ import {
 	expand,
 	type OwnerTable,
 	type Policy,
+	type RouteRequest,
 } from "../routing/index.ts";
 import {
 	openTestGateway,
@@ -36,12 +38,15 @@ const callable = catalogues.map(({ substrates, off }): CatalogueSnapshot => {
 type Deed =
 	| { readonly do: "status"; readonly status: number }
 	| { readonly do: "fail"; readonly code: string }
+	/** The client gets something; whatever comes next but an answer cuts it off. */
+	| { readonly do: "begin" }
 	| { readonly do: "answer" };
 
 /** What happens between two deeds of the upstream. */
 type Change =
 	| { readonly to: "policy"; readonly policy: Policy }
 	| { readonly to: "table"; readonly table: OwnerTable }
+	| { readonly to: "rights"; readonly models: readonly string[] | undefined }
 	| { readonly to: "time"; readonly milliseconds: number }
 	| undefined;
 
@@ -64,10 +69,25 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
 			),
 		}),
 	},
+	{ weight: 4, arbitrary: fc.constant({ do: "begin" as const }) },
 	{ weight: 1, arbitrary: fc.constant({ do: "answer" as const }) },
 );
 
 const policy = policies(defaultClasses);
+
+/** What the account may use. */
+const models: fc.Arbitrary<readonly string[] | undefined> = fc.oneof(
+	{ weight: 2, arbitrary: fc.constant(undefined) },
+	{
+		weight: 1,
+		arbitrary: fc.constantFrom(
+			["acme/*", "coil/*"],
+			["bolt/*", "two"],
+			["fast", "*/one"],
+			[],
+		),
+	},
+);
 
 const change: fc.Arbitrary<Change> = fc.oneof(
 	{ weight: 4, arbitrary: fc.constant(undefined) },
@@ -78,6 +98,10 @@ const change: fc.Arbitrary<Change> = fc.oneof(
 	{
 		weight: 1,
 		arbitrary: tables.map((table) => ({ to: "table" as const, table })),
+	},
+	{
+		weight: 1,
+		arbitrary: models.map((models) => ({ to: "rights" as const, models })),
 	},
 	{
 		weight: 2,
@@ -103,6 +127,8 @@ const calls = fc.array(
 
 /** Substrates that were asked in place of another in this run: the property must not hold for want of them. */
 let fallbacks = 0;
+/** Those among them that went on with an answer of which the client had some. */
+let continuations = 0;
 
 it("no byte leaves to a substrate that a filter excludes at that moment", async () => {
 	await fc.assert(
@@ -114,7 +140,8 @@ it("no byte leaves to a substrate that a filter excludes at that moment", async 
 			instants,
 			fc.constantFrom(0, 20, 4_000),
 			fc.subarray(["federal", "school"]),
-			async (catalogue, policy, table, calls, start, before, tags) => {
+			models,
+			async (catalogue, policy, table, calls, start, before, tags, models) => {
 				const bench = await openTestGateway({
 					catalogue,
 					vendors: ["acme", "bolt", "coil"].filter(
@@ -135,20 +162,24 @@ it("no byte leaves to a substrate that a filter excludes at that moment", async 
 				const inForce = openPolicies(bench);
 				await inForce.set(policy);
 				await inForce.setTable(table);
+				await inForce.setModels(models);
 				for (const { asked, needs, steps } of calls) {
 					const call = bench.call({
 						model: asked,
 						max: 2_000,
-						dos: { needs },
+						dos: { needs, resume: "continue" },
 						stream: true,
 					});
 					await bench.clock.settle();
 					for (const [deed, change] of steps) {
+						const asked = bench.upstreams.length;
+						const hadSome = call.body !== "";
 						await inForce.check(catalogue);
 						await inForce.change(change);
 						const upstream = bench.upstreams.at(-1);
 						if (upstream) act(upstream, deed);
 						await bench.clock.settle();
+						if (hadSome) continuations += bench.upstreams.length - asked;
 					}
 					await inForce.check(catalogue);
 					call.leave();
@@ -160,13 +191,17 @@ it("no byte leaves to a substrate that a filter excludes at that moment", async 
 				expect(bench.account()).toMatchObject({ held: 0, holds: 0 });
 			},
 		),
-		{ numRuns: 300 },
+		{ numRuns: 450 },
 	);
 	expect(fallbacks).toBeGreaterThan(50);
+	expect(continuations).toBeGreaterThan(1);
 });
 
 function act(upstream: TestGateway["upstreams"][number], deed: Deed): void {
-	if (deed.do === "fail") upstream.fail(deed.code);
+	if (deed.do === "begin") {
+		upstream.head(200, streamHead);
+		upstream.data("t:hel");
+	} else if (deed.do === "fail") upstream.fail(deed.code);
 	else if (deed.do === "status") {
 		upstream.head(deed.status);
 		upstream.end();
@@ -184,6 +219,7 @@ function openPolicies(bench: TestGateway) {
 	let holds = 0;
 	let policy: Policy | undefined;
 	let table: OwnerTable | undefined;
+	let models: readonly string[] | undefined;
 	let record: DecisionRecord | undefined;
 	const self = {
 		async set(next: Policy) {
@@ -194,9 +230,18 @@ function openPolicies(bench: TestGateway) {
 			table = { ...next, version: `t-${version++}` };
 			await bench.route({ type: "record-table", table, by: "owner" });
 		},
+		async setModels(next: readonly string[] | undefined) {
+			models = next;
+			await bench.run({
+				type: "set-account-models",
+				account: "main",
+				...(next && { models: next }),
+			});
+		},
 		async change(change: Change) {
 			if (change?.to === "policy") await self.set(change.policy);
 			if (change?.to === "table") await self.setTable(change.table);
+			if (change?.to === "rights") await self.setModels(change.models);
 			if (change?.to === "time") {
 				await bench.clock.advance(change.milliseconds);
 				await self.check(undefined);
@@ -220,13 +265,16 @@ function openPolicies(bench: TestGateway) {
 				const facts = self.catalogue?.substrates.find(
 					({ id }) => id === `${vendor}/${model}`,
 				);
-				const asked = expand((record as DecisionRecord).request);
+				const { accountRights: _, ...asked } = expand(
+					(record as DecisionRecord).request,
+				);
+				const may = allowsModel({ models }, nameOf(asked)) ? undefined : models;
 				if (facts)
 					expect(
 						mayAnswer(
 							facts,
 							self.catalogue?.off ?? {},
-							asked,
+							{ ...asked, ...(may && { accountRights: may }) },
 							policy as Policy,
 							table as OwnerTable,
 							at,
@@ -239,4 +287,10 @@ function openPolicies(bench: TestGateway) {
 		catalogue: undefined as CatalogueSnapshot | undefined,
 	};
 	return self;
+}
+
+/** As the caller wrote it. */
+function nameOf({ asked }: RouteRequest): string {
+	if (asked.kind === "auto") return "auto";
+	return asked.kind === "substrate" ? asked.id : asked.name;
 }

@@ -40,7 +40,8 @@ export const sizing: Decider<SizingState, never> = {
 		if (input + output === 0) return state;
 		const pair = pairOf(key, substrate);
 		const kept = state.samples.get(pair) ?? [];
-		state.samples.delete(pair);
+		// The only one is the newest already, and a map that is emptied makes itself anew each time.
+		if (state.samples.size > 1) state.samples.delete(pair);
 		if (kept.length >= samplesKept) kept.shift();
 		kept.push([inputBytes, input, output]);
 		state.samples.set(pair, kept);

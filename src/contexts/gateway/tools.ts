@@ -1,6 +1,7 @@
 import type { AnswerStore } from "../../ports/answer-store.ts";
 import type { Chance } from "../../ports/chance.ts";
 import type { Clock } from "../../ports/clock.ts";
+import type { Continuations } from "../../ports/continuation.ts";
 import type { Crossings } from "../../ports/crossing.ts";
 import type { Digest } from "../../ports/digest.ts";
 import type { EventLog } from "../../ports/event-log.ts";
@@ -40,6 +41,8 @@ export interface CallTools {
 	readonly answers: AnswerStore;
 	readonly access: Access;
 	readonly crossings: Crossings;
+	/** Absent: nobody goes on with what another began. */
+	readonly continuations?: Continuations;
 	readonly readings: Readings;
 	readonly substrates: Substrates;
 	readonly turns: Turns;

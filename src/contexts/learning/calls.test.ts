@@ -148,6 +148,16 @@ it("counts for the one that answered its own time only, and those that failed be
 	});
 });
 
+it("leaves out what two answered together", async () => {
+	const parts = [{ substrate: "b/y" }, { substrate: "a/x" }];
+	const calls = await read([
+		settled("c1"),
+		settled("c2", { parts }),
+		settled("c3"),
+	]);
+	expect(calls.map(({ call }) => call)).toEqual(["c1", "c3"]);
+});
+
 it("leaves out what the cache answered and what a judge of shadows said, not the shadow", async () => {
 	const calls = await read([
 		held("c1"),

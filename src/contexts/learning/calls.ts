@@ -48,7 +48,7 @@ export function qualityOf({ score, verdict }: Outcome): number | undefined {
 
 /**
  * The settled calls of the log, oldest first, shadows among them; without those that runs of a bakeoff made, that a
- * judge of shadows answered, and that the cache answered, as then nobody was asked. The log is read twice, as what is said of a call comes after it: memory grows
+ * judge of shadows answered, that two substrates answered together, and that the cache answered, as then nobody was asked. The log is read twice, as what is said of a call comes after it: memory grows
  * with what was said and with holds that are open, not with calls.
  */
 export async function* readCalls(
@@ -91,7 +91,9 @@ export async function* readCalls(
 				(account === undefined || account === data.account) &&
 				(data.key === undefined || !notOurs.has(data.key)) &&
 				!notOurs.has(data.call) &&
-				data.sheet !== "cache";
+				data.sheet !== "cache" &&
+				// An answer of two substrates says nothing of either.
+				data.parts === undefined;
 			if (wanted) yield seen(event.time, data, kind, said.get(call));
 		}
 	}

@@ -80,6 +80,17 @@ describe("a client that asks again", () => {
 		expect(repeats.saw("key", "hash", "c5", 4)).toBe("c2");
 	});
 
+	it("counts as one request however often it asks", () => {
+		const repeats = openRepeats({ most: 2 });
+		for (const call of ["c1", "c2", "c3"]) repeats.saw("key", "a", call, 0);
+		repeats.saw("key", "b", "c4", 0);
+		// What an earlier call of it is answered says nothing of the last one.
+		repeats.answered("c2", 1);
+		expect(repeats.saw("key", "a", "c5", 2)).toBeUndefined();
+		repeats.answered("c5", 3);
+		expect(repeats.saw("key", "a", "c6", 4)).toBe("c5");
+	});
+
 	it("is forgotten when there are too many", () => {
 		const repeats = openRepeats({ most: 2 });
 		for (const call of ["c1", "c2", "c3"]) {

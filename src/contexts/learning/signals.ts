@@ -86,40 +86,54 @@ export interface Repeats {
 	answered(call: string, now: number): void;
 }
 
-/** Remembers at most `most` requests, for `within` milliseconds from their answer on. */
+/** Remembers at most `most` requests, those first asked last, for `within` milliseconds from their answer on. */
 export function openRepeats(
 	options: { readonly within?: number; readonly most?: number } = {},
 ): Repeats {
 	const { within = 120_000, most = 10_000 } = options;
-	const byRequest = new Map<
-		string,
-		{ call: string; answered: number | undefined }
-	>();
-	const byCall = new Map<string, string>();
+	const byRequest = new Map<string, Seen>();
+	/** Those that were not answered yet. */
+	const byCall = new Map<string, Seen>();
 
-	function forget(request: string): void {
-		const seen = byRequest.get(request);
-		if (seen) byCall.delete(seen.call);
-		byRequest.delete(request);
+	function forgetOldest(): void {
+		for (const [request, { call }] of byRequest) {
+			byCall.delete(call);
+			byRequest.delete(request);
+			return;
+		}
 	}
 
 	return {
 		saw(key, hash, call, now) {
 			const request = `${key} ${hash}`;
-			const before = byRequest.get(request);
-			forget(request);
-			if (byRequest.size >= most)
-				forget(byRequest.keys().next().value as string);
-			byRequest.set(request, { call, answered: undefined });
-			byCall.set(call, request);
-			return before?.answered !== undefined && now - before.answered <= within
-				? before.call
+			let seen = byRequest.get(request);
+			const before = seen?.call;
+			const answered = seen?.answered;
+			if (seen) {
+				byCall.delete(seen.call);
+				seen.call = call;
+				seen.answered = undefined;
+			} else {
+				if (byRequest.size >= most) forgetOldest();
+				seen = { call, answered: undefined };
+				byRequest.set(request, seen);
+			}
+			byCall.set(call, seen);
+			return answered !== undefined && now - answered <= within
+				? before
 				: undefined;
 		},
 		answered(call, now) {
-			const request = byCall.get(call);
-			const seen = request === undefined ? undefined : byRequest.get(request);
-			if (seen) seen.answered = now;
+			const seen = byCall.get(call);
+			if (!seen) return;
+			byCall.delete(call);
+			seen.answered = now;
 		},
 	};
+}
+
+/** A request, by the last call that asked it. */
+interface Seen {
+	call: string;
+	answered: number | undefined;
 }

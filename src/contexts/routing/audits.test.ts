@@ -164,6 +164,7 @@ describe("running all decisions again", () => {
 						["bolt/two", "server http/503", 5],
 						["coil/three", "ok", 6],
 					],
+					parts: [{ substrate: "bolt/two" }, { substrate: "coil/three" }],
 				}),
 				refused("2", nothing),
 				{ type: "credits-held", data: { call: "3", account: "a" } },
@@ -182,6 +183,15 @@ describe("running all decisions again", () => {
 				held("1", "bolt/two"),
 				settled("1", "bolt/two", {
 					attempts: [["acme/one", "server http/503", 1]],
+				}),
+			],
+		],
+		[
+			"paid for in part",
+			[
+				held("1", "bolt/two"),
+				settled("1", "bolt/two", {
+					parts: [{ substrate: "bolt/two" }, { substrate: "acme/one" }],
 				}),
 			],
 		],

@@ -25,6 +25,8 @@ export interface CallData {
 	readonly substrate?: string;
 	readonly route?: DecisionRecord;
 	readonly attempts?: readonly Attempt[];
+	/** Who was paid for which part of the answer, where it has parts. */
+	readonly parts?: readonly { readonly substrate: string }[];
 	/** Of `route-refused`: refusals of this key before it that were not recorded. */
 	readonly unrecorded?: number;
 	readonly ending?: string;

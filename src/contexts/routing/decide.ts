@@ -3,7 +3,15 @@ import type {
 	CatalogueSnapshot,
 	SubstrateFacts,
 } from "../../ports/catalogue.ts";
-import { cost as costFilter, filters, type Question } from "./filters.ts";
+import type { Rate } from "../../ports/price-book.ts";
+import {
+	asked as askedFilter,
+	certain,
+	cost as costFilter,
+	filters,
+	isNamed,
+	type Question,
+} from "./filters.ts";
 import {
 	gradeOf,
 	grades,
@@ -18,10 +26,33 @@ import type {
 	OwnerTable,
 	Policy,
 	RouteRequest,
+	Selector,
+	TableRow,
 } from "./model.ts";
+import {
+	addPlace,
+	allPlaces,
+	countIn,
+	keep,
+	leave,
+	noPlaces,
+	type Places,
+	placesIn,
+} from "./places.ts";
 import { type InForce, inForce, type Who } from "./postures.ts";
+import { distinct, type Ladder, ladderOf, rankIn } from "./ranking.ts";
+import { holds } from "./selectors.ts";
 import { rowFor } from "./table.ts";
-import { openWorld, type World } from "./world.ts";
+import { isWidened } from "./unlisted.ts";
+import {
+	type Choice,
+	openShelf,
+	openWorld,
+	type Shelf,
+	type World,
+} from "./world.ts";
+
+export type { Choice } from "./world.ts";
 
 /** Where a request may go, in which order, and why nowhere else. */
 export interface Decision {
@@ -37,25 +68,15 @@ export interface Decision {
 	readonly order: readonly Choice[];
 	/** By place in the catalogue, a character each: the filter that dropped it, else the health that it was ranked with. */
 	readonly verdicts: string;
+	/** Of one that may answer: what it was ranked by, beside its health. */
+	merits(choice: Choice): {
+		/** By the owner's grades; 0: it has none. */
+		readonly quality: number;
+		/** Expected, in micro-credits; undefined where its price is not known. */
+		readonly cost: number | undefined;
+	};
 	/** In words, worked out when asked. */
 	dropped(): readonly Dropped[];
-}
-
-/** A substrate that may answer. */
-export interface Choice {
-	/** Its place in the catalogue. */
-	readonly place: number;
-	readonly facts: SubstrateFacts;
-	/** How many preferences of postures it meets. */
-	readonly preferred: number;
-	/** The place of the first preference of the table that it meets. */
-	readonly row: number;
-	/** By the owner's grades; 0: it has none. */
-	readonly quality: number;
-	/** Expected, in micro-credits; undefined where its price is not known. */
-	readonly cost: number | undefined;
-	/** The same for a prompt that is cached there. */
-	readonly cachedCost: number | undefined;
 }
 
 /** A substrate and the first filter that dropped it. */
@@ -94,14 +115,16 @@ export interface Router {
  */
 export function createRouter(
 	options: {
-		/** Triples of versions, and needs in each, that are remembered: some 50 KB for needs that 300 substrates meet. */
+		/** Triples of versions, and needs in each, that are remembered: some 15 KB for needs that 300 substrates meet. */
 		readonly worlds?: number;
 		readonly needs?: number;
 	} = {},
 ): Router {
 	const mostWorlds = options.worlds ?? 3;
 	const mostNeeds = options.needs ?? 512;
-	const worlds = new Map<string, Remembered>();
+	const known: Memory = { shelves: new Map(), worlds: new Map() };
+	/** Of names that no catalogue lists: however many are asked for, they drive out nothing else. */
+	const passing: Memory = { shelves: new Map(), worlds: new Map() };
 
 	function remembered(
 		catalogue: CatalogueSnapshot,
@@ -113,18 +136,27 @@ export function createRouter(
 			policy.version,
 			table.version,
 		]);
+		const { shelves, worlds } = isWidened(catalogue.version) ? passing : known;
 		return recalled(worlds, mostWorlds, key, () => ({
-			world: openWorld(catalogue, policy, table),
+			world: openWorld(
+				recalled(shelves, mostWorlds, catalogue.version, () =>
+					openShelf(catalogue),
+				),
+				policy,
+				table,
+			),
 			bound: new Map(),
 			needs: new Map(),
+			standings: new Map(),
 		}));
 	}
 
 	function assessed(
-		{ world, bound, needs }: Remembered,
+		known: Remembered,
 		request: RouteRequest,
 		now: number,
 	): Assessment {
+		const { world, bound, needs } = known;
 		const epoch = world.epoch(now);
 		const { account, key, tags } = request;
 		const binding = recalled(
@@ -133,8 +165,8 @@ export function createRouter(
 			JSON.stringify([epoch, account, key, tags]),
 			() => bindingOf(world, request, now),
 		);
-		return recalled(needs, mostNeeds, keyOf(request, epoch, binding), () =>
-			assess(world, request, binding.inForce, now),
+		return recalled(needs, mostNeeds, nameOf(request, epoch, binding), () =>
+			assess(known, request, binding, now),
 		);
 	}
 
@@ -215,15 +247,13 @@ export function choiceOf(
 	);
 }
 
-/** The filter's character for what it dropped, else the grade's. */
-export function verdictOfGrade(grade: number): string {
-	return gradeCodes.charAt(grade);
-}
-
 /** The grade that a verdict holds; undefined where it is a filter's. */
 export function gradeOfVerdict(verdict: string): number | undefined {
 	return gradesByCode[verdict.charCodeAt(0)];
 }
+
+const notAsked = askedFilter.code.charCodeAt(0);
+const tooDear = costFilter.code.charCodeAt(0);
 
 /** Small letters, digits and five more: filters have capitals. */
 const gradeCodes = "0123456789abcdefghijklmnopqrstuvwxyz-_.~!".slice(0, grades);
@@ -238,12 +268,20 @@ const gradesByCode: readonly (number | undefined)[] = Array.from(
 
 /** Callers whose postures are remembered. */
 const mostBound = 4096;
+const mostStandings = 256;
+
+interface Memory {
+	readonly shelves: Map<string, Shelf>;
+	readonly worlds: Map<string, Remembered>;
+}
 
 interface Remembered {
 	readonly world: World;
 	/** By who asks, and when. */
 	readonly bound: Map<string, Binding>;
 	readonly needs: Map<string, Assessment>;
+	/** By postures in force and row of the table. */
+	readonly standings: Map<string, Standing>;
 }
 
 /** The postures in force for somebody, and a name that all share for whom it is the same ones. */
@@ -267,38 +305,42 @@ function bindingOf(world: World, who: Who, now: number): Binding {
 /** What follows from versions and needs, without health, money at hand, session and seed. */
 interface Assessment {
 	readonly question: Question;
-	/** The filter that dropped each substrate, or a space. */
-	readonly codes: readonly string[];
-	readonly eligible: readonly Choice[];
-	/** The highest cost among them; infinite where one is not known. */
+	/** By place: codes of the filters that dropped each. */
+	readonly codes: Uint8Array;
+	readonly standing: Standing;
+	/** Places. What follows is by place in this list. */
+	readonly eligible: readonly number[];
+	/** Expected, in micro-credits; infinite where its price is not known. */
+	readonly costs: Float64Array;
+	/** Ranks by cost for its quality. */
+	readonly worths: Float64Array;
+	/** What they are ranks among. */
+	readonly ranks: Float64Array;
+	readonly ladder: Ladder;
+	/** The highest cost among them. */
 	readonly dearest: number;
 	ranking: Ranking | undefined;
 	/** The ranking of a record, by its verdicts: those of one second are mostly the same. */
 	graded: { readonly by: string; readonly ranking: Ranking } | undefined;
 }
 
-interface Ranked {
-	readonly choice: Choice;
-	readonly rests: boolean;
-	readonly unfit: boolean;
-	readonly costPerQuality: number;
-	readonly speed: number;
-}
-
 interface Ranking {
 	readonly health: string;
-	readonly ranked: readonly Ranked[];
+	/** Of the ladder, the best first. */
+	readonly keys: Float64Array;
 	readonly order: readonly Choice[];
+	readonly codes: Uint8Array;
 	readonly verdicts: string;
 }
 
 /** All that an assessment stands on beside the world. What is not in here must not reach a filter or a rank. */
-function keyOf(
+function nameOf(
 	request: RouteRequest,
 	epoch: number,
 	{ name }: Binding,
 ): string {
-	const { asked, rights, unreachable, stated, inferred } = request;
+	const { asked, rights, accountRights, unreachable, stated, inferred } =
+		request;
 	const named =
 		asked.kind === "substrate"
 			? asked.id
@@ -311,6 +353,7 @@ function keyOf(
 		named,
 		name,
 		rights,
+		accountRights,
 		unreachable,
 		stated.callType ?? inferred.callType,
 		stated.difficulty ?? inferred.difficulty,
@@ -327,85 +370,173 @@ function keyOf(
 }
 
 function assess(
-	world: World,
+	{ world, standings }: Remembered,
 	request: RouteRequest,
-	bound: InForce,
+	{ inForce: bound, name }: Binding,
 	now: number,
 ): Assessment {
-	const { catalogue, table } = world;
-	const { stated, inferred, asked } = request;
+	const { table, shelf } = world;
+	const { stated, inferred } = request;
 	const callType = stated.callType ?? inferred.callType;
-	const quality = qualities(world, callType);
+	const difficulty = stated.difficulty ?? inferred.difficulty;
+	const named = namedBy(request, world);
 	const question: Question = {
 		world,
 		request,
 		inForce: bound,
-		barred: bound.postures.map(world.barred),
-		outside: (stated.sovereignty ?? []).map(world.outside),
-		meant:
-			asked.kind === "alias"
-				? (table.aliases[asked.name] ?? []).map(world.holding)
-				: undefined,
-		quality,
+		quality: qualities(world, callType, named),
 		at: now,
 	};
-	const prefers = bound.postures
-		.flatMap(({ prefer }) => prefer)
-		.map(world.holding);
-	const rows = (
-		rowFor(table.rows, callType, stated.difficulty ?? inferred.difficulty)
-			?.prefer ?? []
-	).map(world.holding);
-	const codes: string[] = [];
-	const eligible: Choice[] = [];
-	for (const [at, facts] of catalogue.substrates.entries()) {
-		const by = filters.find(
-			(filter) => filter.drops(facts, question, at) !== undefined,
-		);
-		codes.push(by?.code ?? " ");
-		if (by) continue;
-		const row = rows.findIndex((each) => each[at] === 1);
-		eligible.push({
-			place: at,
-			facts,
-			preferred: prefers.filter((each) => each[at] === 1).length,
-			row: row < 0 ? rows.length : row,
-			quality: quality[at] as number,
-			cost: expectedCost(facts, request, false),
-			cachedCost: expectedCost(facts, request, true),
-		});
+	const codes = new Uint8Array(shelf.choices.length);
+	const eligible = named
+		? lookAt(named, question, codes)
+		: sift(question, codes);
+	const row = rowFor(table.rows, callType, difficulty);
+	const standing = named
+		? standingOf(world, bound, row, named)
+		: recalled(
+				standings,
+				mostStandings,
+				`${name}${row ? table.rows.indexOf(row) : ""}`,
+				() => standingOf(world, bound, row, undefined),
+			);
+	const costs = new Float64Array(eligible.length);
+	const worths = new Float64Array(eligible.length);
+	let dearest = 0;
+	for (let at = 0; at < eligible.length; at++) {
+		const place = eligible[at] as number;
+		const cost =
+			expectedCost(factsAt(world, place), request, false) ??
+			Number.POSITIVE_INFINITY;
+		costs[at] = cost;
+		worths[at] = worthOf(question, place, cost);
+		dearest = Math.max(dearest, cost);
 	}
-	// As far as health does not change it, so that ranking finds it nearly in order.
-	eligible.sort(
-		(one, other) =>
-			compareStanding(one, other) ||
-			compareNumbers(
-				costPerQuality(one, one.cost),
-				costPerQuality(other, other.cost),
-			),
-	);
+	const ranks = distinct(worths);
+	for (let at = 0; at < worths.length; at++)
+		worths[at] = rankIn(ranks, worths[at] as number);
 	return {
 		question,
 		codes,
 		eligible,
-		dearest: eligible.reduce(
-			(most, { cost = Number.POSITIVE_INFINITY }) => Math.max(most, cost),
-			0,
-		),
+		ladder: ladderOf(codes.length),
+		standing,
+		costs,
+		worths,
+		ranks,
+		dearest,
 		ranking: undefined,
 		graded: undefined,
 	};
 }
 
-function qualities(world: World, callType: string): Uint16Array {
-	const { catalogue, table } = world;
-	const quality = new Uint16Array(catalogue.substrates.length);
+/** Places of what a caller named, where those are few: they are looked at one by one, and nothing else is. */
+function namedBy(
+	{ asked }: RouteRequest,
+	{ catalogue: { substrates } }: World,
+): readonly number[] | undefined {
+	if (asked.kind === "auto" || asked.kind === "alias") return undefined;
+	const named: number[] = [];
+	for (let place = 0; place < substrates.length; place++)
+		if (isNamed(substrates[place] as SubstrateFacts, asked)) named.push(place);
+	return named.length > few ? undefined : named;
+}
+
+const few = 4;
+
+/** Marks each substrate with the code of the first filter that drops it, and gives the others. */
+function sift(question: Question, codes: Uint8Array): readonly number[] {
+	const left = allPlaces(codes.length);
+	for (const filter of filters) {
+		const places = filter.places(question, left);
+		if (places === undefined) continue;
+		const dropped = keep(left.slice(), places);
+		leave(left, dropped);
+		for (const place of placesIn(dropped))
+			codes[place] = filter.code.charCodeAt(0);
+	}
+	return placesIn(left);
+}
+
+/** The same where all but some are not what was asked for. */
+function lookAt(
+	named: readonly number[],
+	question: Question,
+	codes: Uint8Array,
+): readonly number[] {
+	codes.fill(notAsked);
+	return named.filter((place) => {
+		const facts = factsAt(question.world, place);
+		const by = filters.find(
+			(filter) => filter.drops(facts, question, place) !== undefined,
+		);
+		if (by) codes[place] = by.code.charCodeAt(0);
+		return by === undefined;
+	});
+}
+
+function factsAt({ catalogue }: World, place: number): SubstrateFacts {
+	return catalogue.substrates[place] as SubstrateFacts;
+}
+
+/** Those that a selector holds for, of those that count. */
+function holding(
+	world: World,
+	selector: Selector,
+	named: readonly number[] | undefined,
+): Places {
+	if (!named) return certain(world, selector);
+	const places = noPlaces(world.shelf.choices.length);
+	for (const place of named)
+		if (holds(selector, factsAt(world, place)) === "yes")
+			addPlace(places, place);
+	return places;
+}
+
+function qualities(
+	world: World,
+	callType: string,
+	named: readonly number[] | undefined,
+): Uint16Array {
+	const { shelf, table } = world;
+	const quality = new Uint16Array(shelf.choices.length);
 	for (const { callTypes, where, quality: grade } of table.grades) {
 		if (callTypes && !callTypes.includes(callType)) continue;
-		for (const [at, holds] of world.holding(where).entries())
-			if (holds && quality[at] === 0) quality[at] = grade;
+		for (const place of placesIn(holding(world, where, named)))
+			if (quality[place] === 0) quality[place] = grade;
 	}
 	return quality;
+}
+
+/** By place: lower goes first, by how many preferences of postures are met, then by the first preference of the table. */
+type Standing = Float64Array;
+
+function standingOf(
+	world: World,
+	{ postures }: InForce,
+	row: TableRow | undefined,
+	named: readonly number[] | undefined,
+): Standing {
+	const { length } = world.shelf.choices;
+	const prefer = row?.prefer ?? [];
+	const rows = new Uint32Array(length).fill(prefer.length);
+	for (let at = prefer.length - 1; at >= 0; at--)
+		for (const place of placesIn(holding(world, prefer[at] as Selector, named)))
+			rows[place] = at;
+	const met = countIn(
+		postures.flatMap((posture) =>
+			posture.prefer.map((selector) => holding(world, selector, named)),
+		),
+		length,
+	);
+	const standing = new Float64Array(length);
+	for (let place = 0; place < length; place++)
+		standing[place] =
+			(rows[place] as number) - (met[place] as number) * (prefer.length + 1);
+	const ranks = distinct(standing);
+	for (let place = 0; place < length; place++)
+		standing[place] = rankIn(ranks, standing[place] as number) >> 1;
+	return standing;
 }
 
 /** Micro-credits for the tokens that are expected. An estimate to compare by: what is owed is priced elsewhere, exactly. */
@@ -416,14 +547,29 @@ function expectedCost(
 ): number | undefined {
 	if (prices === "unknown") return undefined;
 	const { input, output } = inferred;
-	const rate = (
-		rates: readonly { from: number; price: number }[] | undefined,
-	) => rates?.findLast(({ from }) => input >= from)?.price;
-	const full = rate(prices.value.input);
-	const paid = cached ? (rate(prices.value["cache-read"]) ?? full) : full;
-	const made = output === 0 ? 0 : rate(prices.value.output);
+	const full = rateFor(prices.value.input, input);
+	const paid = cached
+		? (rateFor(prices.value["cache-read"], input) ?? full)
+		: full;
+	const made = output === 0 ? 0 : rateFor(prices.value.output, input);
 	if (paid === undefined || made === undefined) return undefined;
 	return (input * paid) / 1_000_000 + (output * made) / 1_000_000;
+}
+
+function rateFor(
+	rates: readonly Rate[] = [],
+	input: number,
+): number | undefined {
+	for (let at = rates.length - 1; at >= 0; at--) {
+		const { from, price } = rates[at] as Rate;
+		if (input >= from) return price;
+	}
+	return undefined;
+}
+
+/** What has no grade counts as the worst, as nobody has said that it is any good. */
+function worthOf({ quality }: Question, place: number, cost: number): number {
+	return cost / Math.max(1, quality[place] as number);
 }
 
 function rank(
@@ -431,69 +577,42 @@ function rank(
 	health: string,
 	grade: (at: number) => number,
 ): Ranking {
-	const { eligible, codes, question } = assessment;
-	const { latencyCeiling } = question.request.stated;
-	const verdicts = [...codes];
-	const ranked = eligible.map((choice) => {
-		const measured = grade(choice.place);
-		verdicts[choice.place] = verdictOfGrade(measured);
-		return rankOf(choice, measured, latencyCeiling, choice.cost);
-	});
-	ranked.sort(
-		(one, other) =>
-			compare(one, other) || one.choice.place - other.choice.place,
-	);
-	return {
-		health,
-		ranked,
-		order: ranked.map(({ choice }) => choice),
-		verdicts: verdicts.join(""),
-	};
+	const { eligible, question, ladder, worths } = assessment;
+	const { choices } = question.world.shelf;
+	const codes = assessment.codes.slice();
+	const keys = new Float64Array(eligible.length);
+	for (let at = 0; at < eligible.length; at++) {
+		const place = eligible[at] as number;
+		const measured = grade(place);
+		codes[place] = gradeCodes.charCodeAt(measured);
+		keys[at] = keyOf(assessment, place, measured, worths[at] as number);
+	}
+	keys.sort();
+	const order: Choice[] = [];
+	for (const key of keys) order.push(choices[ladder.place(key)] as Choice);
+	return { health, keys, order, codes, verdicts: textOf(codes) };
 }
 
-function rankOf(
-	choice: Choice,
+function keyOf(
+	{ question, ladder, standing }: Assessment,
+	place: number,
 	grade: number,
-	latencyCeiling: number | undefined,
-	cost: number | undefined,
-): Ranked {
-	return {
-		choice,
-		rests: grade === resting,
-		unfit:
-			isFailing(grade) ||
+	worth: number,
+): number {
+	const { latencyCeiling } = question.request.stated;
+	return ladder.key(
+		grade === resting,
+		standing[place] as number,
+		isFailing(grade) ||
 			(latencyCeiling !== undefined && !isWithin(grade, latencyCeiling)),
-		costPerQuality: costPerQuality(choice, cost),
-		speed: speedOf(grade),
-	};
-}
-
-/** What has no price comes last; what has no grade counts as the worst, as nobody has said that it is any good. */
-function costPerQuality({ quality }: Choice, cost: number | undefined): number {
-	return cost === undefined
-		? Number.POSITIVE_INFINITY
-		: cost / Math.max(1, quality);
-}
-
-/** Below zero where the first is better. Equals are alike in all that matters, and calls are spread over them. */
-function compare(one: Ranked, other: Ranked): number {
-	return (
-		Number(one.rests) - Number(other.rests) ||
-		compareStanding(one.choice, other.choice) ||
-		Number(one.unfit) - Number(other.unfit) ||
-		compareNumbers(one.costPerQuality, other.costPerQuality) ||
-		one.speed - other.speed
+		worth,
+		speedOf(grade),
+		place,
 	);
 }
 
-/** By what postures prefer, then by the owner's table. */
-function compareStanding(one: Choice, other: Choice): number {
-	return other.preferred - one.preferred || one.row - other.row;
-}
-
-/** Infinite ones too. */
-function compareNumbers(one: number, other: number): number {
-	return one === other ? 0 : one < other ? -1 : 1;
+function textOf(codes: Uint8Array): string {
+	return String.fromCharCode.apply(undefined, codes as unknown as number[]);
 }
 
 /** What is of this very request: what it may cost, where its session is, and its seed. */
@@ -504,45 +623,57 @@ function conclude(
 	now: number,
 ): Decision {
 	const { question } = assessment;
-	const { catalogue, policy, table } = question.world;
+	const { world } = question;
+	const { catalogue, policy, table } = world;
 	const ceiling = ceilingOf(request);
-	let { ranked, order, verdicts } = ranking;
 	const affordable =
 		assessment.dearest > ceiling
-			? ranked.filter(({ choice }) => !costFilter.isOver(choice.cost, ceiling))
-			: ranked;
-	if (affordable.length < ranked.length) {
-		verdicts = withCost(verdicts, ranked, ceiling);
-		ranked = affordable;
-		order = affordable.map(({ choice }) => choice);
-	}
+			? within(assessment, ranking, ceiling)
+			: ranking;
+	const { verdicts } = affordable;
 	return {
 		at: now,
-		until: question.world.end(question.world.epoch(now)),
+		until: world.end(world.epoch(now)),
 		request,
 		catalogue: catalogue.version,
 		policy: policy.version,
 		table: table.version,
 		health: ranking.health,
-		order: arrange(ranked, order, verdicts, request),
+		order: arrange(assessment, affordable, request),
 		verdicts,
+		merits: ({ facts, place }) => ({
+			quality: question.quality[place] as number,
+			cost: expectedCost(facts, request, false),
+		}),
 		dropped: () => whyDropped(assessment, verdicts, ceiling),
 	};
 }
 
-/** The verdicts, where some of those that were ranked cost too much. */
-function withCost(
-	verdicts: string,
-	ranked: readonly Ranked[],
+/** The same without those that cost too much. */
+function within(
+	{ eligible, costs }: Assessment,
+	{ health, keys, order, codes: ranked }: Ranking,
 	ceiling: number,
-): string {
-	const over = new Uint8Array(verdicts.length);
-	for (const { choice } of ranked)
-		if (costFilter.isOver(choice.cost, ceiling)) over[choice.place] = 1;
-	let marked = "";
-	for (let place = 0; place < verdicts.length; place++)
-		marked += over[place] ? costFilter.code : verdicts[place];
-	return marked;
+): Ranking {
+	const codes = ranked.slice();
+	for (let at = 0; at < eligible.length; at++)
+		if (costFilter.isOver(costs[at], ceiling))
+			codes[eligible[at] as number] = tooDear;
+	const left: Choice[] = [];
+	const leftKeys = new Float64Array(keys.length);
+	for (let at = 0; at < order.length; at++) {
+		const choice = order[at] as Choice;
+		if (codes[choice.place] === tooDear) continue;
+		leftKeys[left.length] = keys[at] as number;
+		left.push(choice);
+	}
+	return {
+		health,
+		keys: leftKeys.subarray(0, left.length),
+		order: left,
+		codes,
+		verdicts: textOf(codes),
+	};
 }
 
 function ceilingOf({ stated, budget }: RouteRequest): number {
@@ -557,49 +688,53 @@ function ceilingOf({ stated, budget }: RouteRequest): number {
  * equals at the head take turns by the seed.
  */
 function arrange(
-	ranked: readonly Ranked[],
-	order: readonly Choice[],
-	verdicts: string,
-	{ sticky, seed, stated }: RouteRequest,
+	assessment: Assessment,
+	ranking: Ranking,
+	request: RouteRequest,
 ): readonly Choice[] {
-	const [head] = ranked;
-	if (!head) return order;
-	if (sticky !== undefined) {
-		const held = ranked.findIndex(({ choice }) => choice.facts.id === sticky);
-		const found = ranked[held];
-		if (found) {
-			const { choice } = found;
-			const there = rankOf(
-				choice,
+	const { order, keys, verdicts } = ranking;
+	const { sticky, seed } = request;
+	const { question, ladder, ranks } = assessment;
+	const held =
+		sticky === undefined
+			? -1
+			: order.findIndex(({ facts }) => facts.id === sticky);
+	const choice = order[held];
+	if (choice) {
+		const cached =
+			expectedCost(choice.facts, request, true) ?? Number.POSITIVE_INFINITY;
+		const there = ladder.rung(
+			keyOf(
+				assessment,
+				choice.place,
 				gradeOfVerdict(verdicts.charAt(choice.place)) ?? 0,
-				stated.latencyCeiling,
-				choice.cachedCost,
-			);
-			const place = ranked.findIndex(
-				(each) => each === found || compare(there, each) <= 0,
-			);
-			if (place === 0 || place < held) {
-				const moved = [...order];
-				moved.splice(held, 1);
-				moved.splice(place, 0, choice);
-				return place === 0 ? moved : spread(ranked, moved, seed, place);
-			}
+				rankIn(ranks, worthOf(question, choice.place, cached)),
+			),
+		);
+		const place = keys.findIndex(
+			(key, at) => at === held || there <= ladder.rung(key),
+		);
+		if (place === 0 || place < held) {
+			const moved = [...order];
+			moved.splice(held, 1);
+			moved.splice(place, 0, choice);
+			return place === 0 ? moved : spread(ladder, keys, moved, seed, place);
 		}
 	}
-	return spread(ranked, order, seed, ranked.length);
+	return spread(ladder, keys, order, seed, keys.length);
 }
 
 /** Rotates the equals at the head; `before` bounds them. */
 function spread(
-	ranked: readonly Ranked[],
+	{ rung }: Ladder,
+	keys: Float64Array,
 	order: readonly Choice[],
 	seed: number,
 	before: number,
 ): readonly Choice[] {
-	const head = ranked[0] as Ranked;
+	const head = rung(keys[0] ?? 0);
 	let equals = 1;
-	while (equals < before && compare(head, ranked[equals] as Ranked) === 0)
-		equals++;
+	while (equals < before && rung(keys[equals] as number) === head) equals++;
 	const turn = Math.abs(seed) % equals;
 	if (turn === 0) return order;
 	return [

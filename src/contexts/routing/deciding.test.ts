@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type CatalogueSnapshot, unlisted } from "../../ports/catalogue.ts";
 import type { RequestTraits } from "../../ports/request-traits.ts";
-import { createRouter, decide, readAsked } from "./decide.ts";
+import { type Choice, createRouter, decide, readAsked } from "./decide.ts";
 import { explain, explainDecision, refusalOf } from "./explain.ts";
 import {
 	emptyPolicy,
@@ -342,7 +342,7 @@ test("a refusal says for each substrate the first rule that dropped it", () => {
 				{
 					substrate: "acme/dear",
 					filter: "rights",
-					why: "the key or its account may not use it",
+					why: "the key may not use it",
 				},
 				{
 					substrate: "bolt/fair",
@@ -401,16 +401,56 @@ test("what just fits is let through", () => {
 		"bolt/fair",
 	]);
 	expect(order(three, { stated: { qualityFloor: 501 } }, graded)).toEqual([]);
-	const cost =
-		decide(
-			request(),
-			three,
+	const decision = decide(
+		request(),
+		three,
+		emptyPolicy,
+		{ version: "h", of: new Map() },
+		emptyTable,
+		0,
+	);
+	const cost = decision.merits(decision.order[1] as Choice).cost ?? 0;
+	expect(order(three, { budget: cost })).toEqual(["coil/cheap", "bolt/fair"]);
+});
+
+test("few that are named are looked at alone, and it comes to what looking at all of them does", () => {
+	const rows = (count: number) => ({
+		...catalogueOf(
+			...Array.from({ length: count }, (_, at) => substrate(`v${at}/m`)),
+		),
+		off: { v2: "no key" },
+	});
+	const verdicts = (count: number, asked: RouteRequest["asked"]) => {
+		const { verdicts, order } = decide(
+			request({ asked }),
+			rows(count),
 			emptyPolicy,
-			{ version: "h", of: new Map() },
+			{ version: "h", of: new Map([["v1/m", { firstByte: 100 }]]) },
 			emptyTable,
 			0,
-		).order[1]?.cost ?? 0;
-	expect(order(three, { budget: cost })).toEqual(["coil/cheap", "bolt/fair"]);
+		);
+		return [
+			verdicts,
+			order
+				.map(({ place }) => place)
+				.sort()
+				.join(),
+		];
+	};
+	expect(verdicts(6, { kind: "model", name: "m" })).toEqual([
+		"04B000",
+		"0,1,3,4,5",
+	]);
+	expect(verdicts(4, { kind: "model", name: "m" })).toEqual(["04B0", "0,1,3"]);
+	expect(verdicts(6, { kind: "substrate", id: "v1/m" })).toEqual([
+		"A4AAAA",
+		"1",
+	]);
+	expect(verdicts(6, { kind: "substrate", id: "v2/m" })).toEqual([
+		"AABAAA",
+		"",
+	]);
+	expect(verdicts(6, { kind: "substrate", id: "x/m" })).toEqual(["AAAAAA", ""]);
 });
 
 test("a router that remembers tells apart whatever a decision stands on", () => {

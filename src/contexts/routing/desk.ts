@@ -59,7 +59,10 @@ export function openDesk(options: {
 			};
 			return now;
 		},
-		profile: (of, id) => state().profiles.get(`${of}/${id}`),
+		profile(of, id) {
+			const { profiles } = state();
+			return profiles.size === 0 ? undefined : profiles.get(`${of}/${id}`);
+		},
 	};
 }
 

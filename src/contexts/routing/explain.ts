@@ -1,6 +1,11 @@
 import type { Outcome, Refusal } from "../../kernel/outcome.ts";
-import type { Router } from "./decide.ts";
-import { type Decision, type Dropped, gradeOfVerdict } from "./decide.ts";
+import {
+	type Choice,
+	type Decision,
+	type Dropped,
+	gradeOfVerdict,
+	type Router,
+} from "./decide.ts";
 import { describeHealth } from "./health.ts";
 import { sayRule } from "./infer.ts";
 import type { StatedNeeds } from "./model.ts";
@@ -31,13 +36,9 @@ export function explainDecision(
 	];
 	const [winner, ...followers] = order;
 	if (winner) {
-		lines.push(
-			`${winner.facts.id} won: ${saySeen(decision, winner.place, winner.cost, winner.quality)}.`,
-		);
-		for (const { facts, place, cost, quality } of followers.slice(0, 7))
-			lines.push(
-				`Then ${facts.id}: ${saySeen(decision, place, cost, quality)}.`,
-			);
+		lines.push(`${winner.facts.id} won: ${saySeen(decision, winner)}.`);
+		for (const choice of followers.slice(0, 7))
+			lines.push(`Then ${choice.facts.id}: ${saySeen(decision, choice)}.`);
 		if (followers.length > 7)
 			lines.push(`And ${followers.length - 7} more, in their order.`);
 	} else lines.push("Nothing was eligible, and nothing was called.");
@@ -128,16 +129,13 @@ function sayStated(stated: StatedNeeds): string {
 	return parts.join(", ") || "nothing";
 }
 
-function saySeen(
-	{ verdicts }: Decision,
-	place: number,
-	cost: number | undefined,
-	quality: number,
-): string {
+function saySeen(decision: Decision, choice: Choice): string {
+	const { cost, quality } = decision.merits(choice);
 	const price =
 		cost === undefined
 			? "its price is not known"
 			: `some ${Math.ceil(cost)} micro-credits`;
 	const grade = quality === 0 ? "no grade" : `grade ${quality}`;
-	return `${price}, ${grade}, ${describeHealth(gradeOfVerdict(verdicts.charAt(place)) ?? 0)}`;
+	const verdict = decision.verdicts.charAt(choice.place);
+	return `${price}, ${grade}, ${describeHealth(gradeOfVerdict(verdict) ?? 0)}`;
 }

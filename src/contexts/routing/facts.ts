@@ -3,6 +3,7 @@ import type {
 	Fact,
 	SubstrateFacts,
 } from "../../ports/catalogue.ts";
+import { namedCountries } from "./countries.ts";
 
 /** One fact of a substrate, in words. */
 export interface ToldFact {
@@ -117,7 +118,8 @@ export function placeOf({ operator, countries, seat }: SubstrateFacts): {
 	);
 	return {
 		operator: operator === "unknown" ? "unknown" : operator.value,
-		countries: countries === "unknown" ? "unknown" : list(countries.value),
+		countries:
+			countries === "unknown" ? "unknown" : namedCountries(countries.value),
 		seat: seat === "unknown" ? "unknown" : seat.value,
 		sources: [...new Set(sources)],
 	};
@@ -159,12 +161,17 @@ const told: readonly Telling[] = [
 		"countries",
 		"where calls are processed",
 		({ countries }) => countries,
-		list,
+		namedCountries,
 	),
 	tell("region", "its region", ({ region }) => region),
 	tell("operator", "who runs it", ({ operator }) => operator),
 	tell("seat", "where its operator is seated", ({ seat }) => seat),
-	tell("laws", "whose law reaches its operator", ({ laws }) => laws, list),
+	tell(
+		"laws",
+		"whose law reaches its operator",
+		({ laws }) => laws,
+		namedCountries,
+	),
 	tell(
 		"retentionDays",
 		"how long calls are kept",

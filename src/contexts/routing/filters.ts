@@ -3,22 +3,29 @@ import type {
 	Fact,
 	SubstrateFacts,
 } from "../../ports/catalogue.ts";
+import type { Meaning } from "../../ports/wire-protocol.ts";
 import type { Asked, Capability, RouteRequest, Selector } from "./model.ts";
-import type { InForce } from "./postures.ts";
-import { describe, matches, touches } from "./selectors.ts";
-import type { Reasons, World } from "./world.ts";
+import {
+	addPlace,
+	allPlaces,
+	hasPlace,
+	join,
+	leave,
+	noPlaces,
+	type Places,
+	placesIn,
+	placesWhere,
+} from "./places.ts";
+import { barredBy, type InForce, whyBarred } from "./postures.ts";
+import { describe, holds, patternOf, touches } from "./selectors.ts";
+import { outsideOf, whyOutside } from "./sovereignty.ts";
+import type { Shelf, World } from "./world.ts";
 
 /** One request in one world, with all that its filters look at. */
 export interface Question {
 	readonly world: World;
 	readonly request: RouteRequest;
 	readonly inForce: InForce;
-	/** By posture in force. */
-	readonly barred: readonly Reasons[];
-	/** By sovereignty class needed. */
-	readonly outside: readonly Reasons[];
-	/** What the aliased name stands for, else undefined. */
-	readonly meant: readonly Uint8Array[] | undefined;
 	/** Quality by the owner's grades, 0 where none fits; by substrate. */
 	readonly quality: Uint16Array;
 	/** Any instant of the epoch: filters cannot tell one from another. */
@@ -34,26 +41,56 @@ export interface Filter {
 	drops(
 		facts: SubstrateFacts,
 		question: Question,
-		at: number,
+		place: number,
 	): string | undefined;
+	/**
+	 * The same of many at once, without the words: those of `among` that it drops, and maybe others that were
+	 * dropped before; undefined: none. What it gives is never changed.
+	 */
+	places(question: Question, among: Places): Places | undefined;
 }
 
-const asked: Filter = {
+export const asked: Filter = {
 	name: "asked",
 	code: "A",
-	drops(facts, { request, meant }, at) {
+	drops: (facts, { request, world }) =>
+		isMeant(facts, request.asked, world)
+			? undefined
+			: "it is not what was asked for",
+	places(question, among) {
+		const { world, request } = question;
 		const { asked } = request;
-		const means =
-			asked.kind === "substrate"
-				? facts.id === asked.id
-				: asked.kind === "model"
-					? facts.name === asked.name || facts.model === asked.name
-					: asked.kind === "alias"
-						? meant?.some((each) => each[at] === 1) === true
-						: true;
-		return means ? undefined : "it is not what was asked for";
+		if (asked.kind === "auto") return undefined;
+		if (asked.kind !== "alias")
+			return where(question, among, (facts) => !isNamed(facts, asked));
+		const stray = allPlaces(world.shelf.columns.size);
+		for (const selector of aliased(world, asked.name))
+			leave(stray, certain(world, selector));
+		return stray;
 	},
 };
+
+function isMeant(facts: SubstrateFacts, asked: Asked, world: World): boolean {
+	if (asked.kind === "auto") return true;
+	if (asked.kind !== "alias") return isNamed(facts, asked);
+	return aliased(world, asked.name).some(
+		(selector) => holds(selector, facts) === "yes",
+	);
+}
+
+/** Whether a substrate is the one, or of the model, that a caller named. */
+export function isNamed(
+	{ id, name, model }: SubstrateFacts,
+	asked: Extract<Asked, { readonly kind: "substrate" | "model" }>,
+): boolean {
+	return asked.kind === "substrate"
+		? id === asked.id
+		: name === asked.name || model === asked.name;
+}
+
+function aliased({ table }: World, name: string): readonly Selector[] {
+	return table.aliases[name] ?? [];
+}
 
 const reach: Filter = {
 	name: "reach",
@@ -65,28 +102,63 @@ const reach: Filter = {
 			? "it cannot be spoken to from the client's protocol"
 			: undefined;
 	},
+	places(question, among) {
+		const { world, request } = question;
+		const { off, substrates } = world.catalogue;
+		const silent = world.shelf.once(off, () =>
+			placesWhere(substrates.length, (place) =>
+				Object.hasOwn(off, (substrates[place] as SubstrateFacts).vendor),
+			),
+		);
+		if (request.unreachable === undefined) return silent;
+		const unreachable = new Set(request.unreachable);
+		return join(
+			where(question, among, ({ vendor }) => unreachable.has(vendor)),
+			silent,
+		);
+	},
 };
 
-const rights: Filter = {
+const keyRights: Filter = {
 	name: "rights",
 	code: "C",
-	drops: ({ id, model, name }, { request }) =>
-		request.rights?.every((patterns) =>
-			patterns.some(
-				(pattern) =>
-					matches(pattern, id) ||
-					matches(pattern, model) ||
-					matches(pattern, name),
-			),
-		) === false
-			? "the key or its account may not use it"
+	drops: (_, { request, world }, place) =>
+		isWithin(request.rights, world.shelf, place)
+			? undefined
+			: "the key may not use it",
+	places: (question, among) =>
+		outsideRights(question.request.rights, question, among),
+};
+
+const accountRights: Filter = {
+	name: "account",
+	code: "L",
+	drops: (_, { request: { accountRights }, world }, place) =>
+		accountRights && !isWithin([accountRights], world.shelf, place)
+			? "the account may not use it"
 			: undefined,
+	places(question, among) {
+		const { accountRights } = question.request;
+		return accountRights && outsideRights([accountRights], question, among);
+	},
 };
 
 const sovereignty: Filter = {
 	name: "sovereignty",
 	code: "D",
-	drops: (_, { outside }, at) => firstReason(outside, at),
+	drops(facts, { request, world }) {
+		for (const id of request.stated.sovereignty ?? []) {
+			const why = whyOutside(id, world.policy.classes, facts);
+			if (why !== undefined) return why;
+		}
+		return undefined;
+	},
+	places: ({ request, world }) =>
+		joined(request.stated.sovereignty ?? [], world.shelf, (id) =>
+			world.once(`class ${id}`, () =>
+				outsideOf(id, world.policy.classes, world.shelf.columns),
+			),
+		),
 };
 
 const channel: Filter = {
@@ -101,28 +173,51 @@ const channel: Filter = {
 			? undefined
 			: `its channel is ${channel.value}, and ${wanted}`;
 	},
+	places(question, among) {
+		const { channels } = question.request.stated;
+		return (
+			channels &&
+			where(
+				question,
+				among,
+				({ channel }) =>
+					channel === "unknown" || !channels.includes(channel.value),
+			)
+		);
+	},
 };
 
 const posture: Filter = {
 	name: "posture",
 	code: "F",
-	drops(_, { inForce, barred }, at) {
+	drops(facts, { inForce, world }, place) {
 		const [stop] = inForce.stops;
-		return stop
-			? `the posture "${stop.id}" stops every call in its scope, as ${stop.problem}`
-			: firstReason(barred, at);
+		if (stop)
+			return `the posture "${stop.id}" stops every call in its scope, as ${stop.problem}`;
+		for (const each of inForce.postures) {
+			const made = world.shelf.made(each);
+			// Words are looked for where there are any.
+			if (made && !hasPlace(made, place)) continue;
+			const why = whyBarred(each, facts);
+			if (why !== undefined) return why;
+		}
+		return undefined;
+	},
+	places({ inForce, world }, among) {
+		if (inForce.stops.length > 0) return among;
+		return joined(inForce.postures, world.shelf, (each) =>
+			world.shelf.once(each, () => barredBy(each, world.shelf.columns)),
+		);
 	},
 };
 
 const capability: Filter = {
 	name: "capability",
 	code: "G",
-	drops({ capabilities }, { request, quality }, at) {
+	drops({ capabilities }, { request, quality }, place) {
 		const { stated, inferred, asked } = request;
 		const chosen = isChosen(asked);
-		const cannot = lacks(capabilities.means, chosen, (means) =>
-			means.includes(inferred.means),
-		);
+		const cannot = lacksMeans(capabilities, inferred.means, chosen);
 		if (cannot) return `it ${cannot} ${inferred.means}`;
 		for (const need of stated.capabilities ?? []) {
 			const why = abilities[need](capabilities, false);
@@ -133,10 +228,52 @@ const capability: Filter = {
 			if (why) return `it ${why} ${need}`;
 		}
 		const { qualityFloor } = stated;
-		const graded = quality[at] as number;
+		const graded = quality[place] as number;
 		if (qualityFloor !== undefined && graded < qualityFloor)
 			return `its grade is ${graded || "not known"}, and at least ${qualityFloor} is asked for`;
 		return undefined;
+	},
+	places(question, among) {
+		const { request, quality, world } = question;
+		const { stated, inferred, asked } = request;
+		const chosen = isChosen(asked);
+		const { size } = world.shelf.columns;
+		const { substrates } = world.catalogue;
+		const lacking = (
+			name: string,
+			chosen: boolean,
+			lacks: (capabilities: Capabilities, chosen: boolean) => Lack,
+		): Places =>
+			world.once(`${name} ${chosen}`, () =>
+				placesWhere(
+					size,
+					(place) =>
+						lacks(
+							(substrates[place] as SubstrateFacts).capabilities,
+							chosen,
+						) !== undefined,
+				),
+			);
+		const dropped = noPlaces(size);
+		join(
+			dropped,
+			lacking(`means ${inferred.means}`, chosen, (capabilities) =>
+				lacksMeans(capabilities, inferred.means, chosen),
+			),
+		);
+		for (const need of stated.capabilities ?? [])
+			join(dropped, lacking(need, false, abilities[need]));
+		for (const need of inferred.capabilities)
+			join(dropped, lacking(need, chosen, abilities[need]));
+		const { qualityFloor = 0 } = stated;
+		return join(
+			dropped,
+			where(
+				question,
+				among,
+				(_, place) => (quality[place] as number) < qualityFloor,
+			),
+		);
 	},
 };
 
@@ -144,35 +281,38 @@ const context: Filter = {
 	name: "context",
 	code: "H",
 	drops({ capabilities }, { request }) {
-		const { input, output, means } = request.inferred;
-		// Images and sound are bounded otherwise than by tokens.
-		if (means !== "generate" && means !== "embed") return undefined;
-		const chosen = isChosen(request.asked);
-		const narrow = lacks(
-			capabilities.context,
-			chosen,
-			(tokens) => input + output <= tokens,
-		);
+		const { input, output } = request.inferred;
+		const narrow = isNarrow(capabilities, request);
 		if (narrow)
 			return `some ${input} tokens in and ${output} out ${narrow === notKnown ? "may not fit: its context is not known" : `do not fit its context of ${shown(capabilities.context)}`}`;
-		const short = lacks(
-			capabilities.outputLimit,
-			chosen,
-			(tokens) => output <= tokens,
-		);
+		const short = isShort(capabilities, request);
 		return short
 			? `${output} tokens out ${short === notKnown ? "may be too many: its limit is not known" : `are more than its limit of ${shown(capabilities.outputLimit)}`}`
 			: undefined;
 	},
+	places: (question, among) =>
+		where(
+			question,
+			among,
+			({ capabilities }) =>
+				isNarrow(capabilities, question.request) !== undefined ||
+				isShort(capabilities, question.request) !== undefined,
+		),
 };
 
 const lifecycle: Filter = {
 	name: "lifecycle",
 	code: "I",
-	drops: ({ lifecycle }, { world, at: now }, at) =>
-		(world.gone[at] as number) <= now
+	drops: ({ lifecycle }, { world, at }, place) =>
+		(world.shelf.gone[place] as number) <= at
 			? `it is gone since ${shown(lifecycle.goneOn)}`
 			: undefined,
+	places: (question, among) =>
+		where(
+			question,
+			among,
+			(_, place) => (question.world.shelf.gone[place] as number) <= question.at,
+		),
 };
 
 const killed: Filter = {
@@ -184,13 +324,20 @@ const killed: Filter = {
 		);
 		return by && `the owner switched off ${describe(by)}`;
 	},
+	places: ({ world: { table, shelf } }) =>
+		shelf.once(table.killed, () =>
+			joined(table.killed, shelf, (selector) =>
+				shelf.columns.possible(selector),
+			),
+		),
 };
 
 /** In this order; the first that drops a substrate is the one that is told. The ceiling on cost comes after all of them. */
 export const filters: readonly Filter[] = [
 	asked,
 	reach,
-	rights,
+	keyRights,
+	accountRights,
 	sovereignty,
 	channel,
 	posture,
@@ -212,6 +359,66 @@ export const cost = {
 			: `some ${Math.ceil(expected)} micro-credits are expected, and ${ceiling} are the most`,
 } as const;
 
+/** Those that a selector holds for. Never changed. */
+export function certain({ shelf }: World, selector: Selector): Places {
+	return shelf.once(selector, () => shelf.columns.certain(selector));
+}
+
+/** Those of `among` for which a test holds. */
+function where(
+	{ world }: Question,
+	among: Places,
+	test: (facts: SubstrateFacts, place: number) => boolean,
+): Places {
+	const { substrates } = world.catalogue;
+	const found = noPlaces(world.shelf.columns.size);
+	for (const place of placesIn(among))
+		if (test(substrates[place] as SubstrateFacts, place))
+			addPlace(found, place);
+	return found;
+}
+
+/** All that any of the rules drops. */
+function joined<Rule>(
+	rules: readonly Rule[],
+	shelf: Shelf,
+	dropped: (rule: Rule) => Places,
+): Places {
+	const all = noPlaces(shelf.columns.size);
+	for (const rule of rules) join(all, dropped(rule));
+	return all;
+}
+
+/** Whether each of the lists has a pattern for it. */
+function isWithin(
+	rights: readonly (readonly string[])[] = [],
+	shelf: Shelf,
+	place: number,
+): boolean {
+	const names = shelf.names()[place] as readonly string[];
+	return rights.every((patterns) =>
+		patterns.some((pattern) => names.some(patternOf(pattern))),
+	);
+}
+
+function outsideRights(
+	rights: readonly (readonly string[])[] | undefined,
+	question: Question,
+	among: Places,
+): Places | undefined {
+	if (rights === undefined) return undefined;
+	const names = question.world.shelf.names();
+	const lists = rights.map((patterns) => patterns.map(patternOf));
+	return where(
+		question,
+		among,
+		(_, place) =>
+			!lists.every((patterns) =>
+				patterns.some((fits) => (names[place] as readonly string[]).some(fits)),
+			),
+	);
+}
+
 const notKnown = "is not known for";
 
 type Lack = "has no" | typeof notKnown | undefined;
@@ -231,6 +438,33 @@ function lacks<T>(
 }
 
 const isTrue = (value: boolean): boolean => value;
+
+function lacksMeans(
+	{ means }: Capabilities,
+	wanted: Meaning,
+	chosen: boolean,
+): Lack {
+	return lacks(means, chosen, (all) => all.includes(wanted));
+}
+
+/** Images and sound are bounded otherwise than by tokens. */
+function isInTokens({ inferred }: RouteRequest): boolean {
+	return inferred.means === "generate" || inferred.means === "embed";
+}
+
+function isNarrow({ context }: Capabilities, request: RouteRequest): Lack {
+	const { input, output } = request.inferred;
+	return isInTokens(request)
+		? lacks(context, isChosen(request.asked), (most) => input + output <= most)
+		: undefined;
+}
+
+function isShort({ outputLimit }: Capabilities, request: RouteRequest): Lack {
+	const { output } = request.inferred;
+	return isInTokens(request)
+		? lacks(outputLimit, isChosen(request.asked), (most) => output <= most)
+		: undefined;
+}
 
 /** A yes or no of the facts. */
 const flag =
@@ -257,17 +491,6 @@ const abilities: Readonly<
 	document: takes("document"),
 	audio: takes("audio"),
 };
-
-function firstReason(
-	reasons: readonly Reasons[],
-	at: number,
-): string | undefined {
-	for (const each of reasons) {
-		const why = each[at];
-		if (why !== undefined) return why;
-	}
-	return undefined;
-}
 
 function shown(fact: Fact<unknown>): string {
 	return fact === "unknown" ? "unknown" : String(fact.value);

@@ -19,10 +19,11 @@ export const errorSteps: readonly number[] = [100, 500, 2000];
 export function gradeOf(health: Health | undefined, output: number): number {
 	if (!health) return 0;
 	if (health.resting) return resting;
-	return (
-		speed(health, output) * 4 +
-		errorSteps.filter((from) => (health.errors ?? 0) >= from).length
-	);
+	const { errors = 0 } = health;
+	let step = 0;
+	while (step < errorSteps.length && errors >= (errorSteps[step] as number))
+		step++;
+	return speed(health, output) * 4 + step;
 }
 
 /** 0: not measured; 1 is the fastest. */
@@ -63,6 +64,7 @@ export function describeHealth(grade: number): string {
 function speed({ firstByte, throughput }: Health, output: number): number {
 	if (firstByte === undefined) return 0;
 	const total = firstByte + (throughput ? (output * 1000) / throughput : 0);
-	const at = bounds.findIndex((bound) => total < bound);
-	return at < 0 ? bounds.length + 1 : at + 1;
+	let step = 0;
+	while (step < bounds.length && total >= (bounds[step] as number)) step++;
+	return step + 1;
 }

@@ -63,6 +63,7 @@ export {
 	type DosField,
 	readDosField,
 	readNeedsHeader,
+	readResumeHeader,
 } from "./needs-header.ts";
 export { packCatalogue, unpackCatalogue } from "./packed.ts";
 export {

@@ -155,17 +155,16 @@ const rank: Readonly<Record<Difficulty, number>> = {
 };
 
 function capabilitiesOf(traits: RequestTraits): readonly Capability[] {
-	const asked: readonly (readonly [Capability, boolean])[] = [
-		["tools", traits.tools > 0 || traits.last === "tool"],
-		["json-schema", traits.schema],
-		["reasoning", traits.reasoning !== "none"],
-		["logprobs", traits.logprobs],
-		["streaming", traits.stream],
-		["image", traits.images > 0],
-		["document", traits.documents > 0],
-		["audio", traits.audio > 0],
-	];
-	return asked.filter(([, is]) => is).map(([capability]) => capability);
+	const asked: Capability[] = [];
+	if (traits.tools > 0 || traits.last === "tool") asked.push("tools");
+	if (traits.schema) asked.push("json-schema");
+	if (traits.reasoning !== "none") asked.push("reasoning");
+	if (traits.logprobs) asked.push("logprobs");
+	if (traits.stream) asked.push("streaming");
+	if (traits.images > 0) asked.push("image");
+	if (traits.documents > 0) asked.push("document");
+	if (traits.audio > 0) asked.push("audio");
+	return asked;
 }
 
 /** Up to the next of eight steps between a power of two and the next: like requests need the same. */

@@ -170,8 +170,10 @@ export interface RouteRequest {
 	readonly account: string;
 	readonly key?: string;
 	readonly tags?: readonly string[];
-	/** Patterns of substrates and models that account and key may use, all lists to be kept; `*` stands for anything. */
+	/** Patterns of substrates and models that the key may use, all lists to be kept; `*` stands for anything. */
 	readonly rights?: readonly (readonly string[])[];
+	/** The same of its account. */
+	readonly accountRights?: readonly string[];
 	/** Vendors that cannot be spoken to from the client's protocol. */
 	readonly unreachable?: readonly string[];
 	readonly stated: StatedNeeds;

@@ -88,6 +88,8 @@ describe("the body's own field", () => {
 		["extract", /must be an object, as in/],
 		[["extract"], /must be an object/],
 		[{ need: {} }, /"need", which is none of needs, session, cache, shadow/],
+		[{ resume: "yes" }, /"resume" that is not "continue"/],
+		[{ resume: false }, /"resume" that is not "continue"/],
 		[{ session: "" }, /"session" that is no text/],
 		[{ session: "s".repeat(201) }, /"session" that is no text/],
 		[{ cache: "no" }, /"cache" that is neither/],

@@ -17,7 +17,20 @@ export interface DosField {
 	readonly cache?: boolean;
 	/** False: the call may not be sent a second time, to another model. */
 	readonly shadow?: boolean;
+	/** A stream that breaks off may be gone on with by another substrate. */
+	readonly resume?: true;
 }
+
+/** Reads `x-dos-resume`, as `readNeedsHeader` reads its own. */
+export function readResumeHeader(text: string): Outcome<true> {
+	return text.trim() === allowed
+		? accept(true)
+		: refuse("request/invalid", `x-dos-resume: write ${allowed}.`, {
+				field: "x-dos-resume",
+			});
+}
+
+const allowed = "continue";
 
 /**
  * Reads `x-dos-needs`: `sovereignty=eu-processed+no-training, call-type=extract, quality-floor=700`. Refuses
@@ -52,13 +65,13 @@ export function readNeedsHeader(text: string): Outcome<StatedNeeds> {
 
 /**
  * Reads the member `dos` of a request's body: `{ "needs": { "callType": "extract" }, "session": "…",
- * "cache": false, "shadow": false }`, its needs under their names or as the header has them. Refuses with
+ * "cache": false, "shadow": false, "resume": "continue" }`, its needs under their names or as the header has them. Refuses with
  * `request/invalid`, naming the field and saying what to write.
  */
 export function readDosField(raw: unknown): Outcome<DosField> {
 	if (!isRecord(raw))
 		return invalidField(
-			'must be an object, as in {"needs": {"callType": "extract"}, "session": "s-1", "cache": false, "shadow": false}',
+			'must be an object, as in {"needs": {"callType": "extract"}, "session": "s-1", "cache": false, "shadow": false, "resume": "continue"}',
 		);
 	for (const name of Object.keys(raw)) {
 		if (!fieldNames.includes(name))
@@ -70,6 +83,7 @@ export function readDosField(raw: unknown): Outcome<DosField> {
 		session = undefined,
 		cache = undefined,
 		shadow = undefined,
+		resume = undefined,
 	} = withoutNulls(raw);
 	if (session !== undefined && !isSession(session))
 		return invalidField(
@@ -79,6 +93,8 @@ export function readDosField(raw: unknown): Outcome<DosField> {
 		return invalidField('has a "cache" that is neither true nor false');
 	if (shadow !== undefined && typeof shadow !== "boolean")
 		return invalidField('has a "shadow" that is neither true nor false');
+	if (resume !== undefined && resume !== allowed)
+		return invalidField(`has a "resume" that is not "${allowed}"`);
 	const needs = readMembers(raw.needs ?? {});
 	if (typeof needs === "string")
 		return invalidField(`has "needs" that cannot be read: ${needs}`);
@@ -87,10 +103,11 @@ export function readDosField(raw: unknown): Outcome<DosField> {
 		...(session !== undefined && { session }),
 		...(cache !== undefined && { cache }),
 		...(shadow !== undefined && { shadow }),
+		...(resume !== undefined && { resume: true as const }),
 	});
 }
 
-const fieldNames = ["needs", "session", "cache", "shadow"];
+const fieldNames = ["needs", "session", "cache", "shadow", "resume"];
 
 interface HeaderNeed {
 	readonly member: keyof StatedNeeds;

@@ -9,7 +9,13 @@ import {
 } from "./fixtures/substrates.ts";
 import type { Policy, Selector } from "./model.ts";
 import { inForce, readInstant, readPostures } from "./postures.ts";
-import { holds, matches, readSelector, touches, whyNot } from "./selectors.ts";
+import {
+	holds,
+	patternOf,
+	readSelector,
+	touches,
+	whyNot,
+} from "./selectors.ts";
 import {
 	defaultClasses,
 	isAtLeast,
@@ -307,7 +313,7 @@ test.each([
 	["ab", "abc", false],
 	["*x", "abc", false],
 ])("%s matches %s: %s", (pattern, text, expected) => {
-	expect(matches(pattern, text)).toBe(expected);
+	expect(patternOf(pattern)(text.toLowerCase())).toBe(expected);
 });
 
 describe("sovereignty classes", () => {

@@ -1,6 +1,8 @@
 import type { SubstrateFacts } from "../../ports/catalogue.ts";
 import type { BrokenPosture, Posture, Scope, Selector } from "./model.ts";
+import { allPlaces, join, leave, noPlaces, type Places } from "./places.ts";
 import {
+	type Columns,
 	describe,
 	holds,
 	isListOfText,
@@ -83,6 +85,21 @@ export function whyBarred(
 	)
 		return `the posture "${posture.id}" allows only ${posture.allow.map(describe).join("; or ")}`;
 	return undefined;
+}
+
+/** Those that a posture bars, without the words. */
+export function barredBy(
+	{ deny, require: required, allow }: Posture,
+	columns: Columns,
+): Places {
+	const barred = noPlaces(columns.size);
+	for (const selector of deny) join(barred, columns.possible(selector));
+	for (const selector of required)
+		join(barred, leave(allPlaces(columns.size), columns.certain(selector)));
+	if (allow.length === 0) return barred;
+	const stray = allPlaces(columns.size);
+	for (const selector of allow) leave(stray, columns.certain(selector));
+	return join(barred, stray);
 }
 
 /** Reads the owner's documents. One that cannot be read, or that cannot be kept, comes back broken. */

@@ -61,7 +61,7 @@ export function recordOf(
 		policy,
 		table,
 		health,
-		verdicts: shorten(verdicts),
+		verdicts: shortOf(verdicts),
 		...(winner && { winner: winner.facts.id }),
 		order: order.slice(0, mostFollowers).map(({ place }) => place),
 		...(attempts.length > 0 && { attempts }),
@@ -116,6 +116,7 @@ export function expand(request: ShortRequest): RouteRequest {
 /** Stand in the log: a name never gets another meaning, a new one never takes an old one's. */
 const shortNames: Readonly<Record<string, string>> = {
 	account: "a",
+	accountRights: "ar",
 	asked: "q",
 	because: "w",
 	budget: "b",
@@ -154,8 +155,12 @@ function renamed(
 	if (typeof value !== "object" || value === null || Array.isArray(value))
 		return value;
 	const members: Record<string, unknown> = {};
-	for (const [name, member] of Object.entries(value))
-		members[names[name] ?? name] = renamed(member, names);
+	for (const name in value)
+		if (Object.hasOwn(value, name))
+			members[names[name] ?? name] = renamed(
+				(value as Record<string, unknown>)[name],
+				names,
+			);
 	return members;
 }
 
@@ -183,6 +188,18 @@ function differences(
 			differs.push(`an attempt went to ${substrate}, which was not eligible`);
 	}
 	return differs;
+}
+
+/** Decisions of one second mostly have the same verdicts: the last that were made short. */
+let lastVerdicts = "";
+let lastShort = "";
+
+function shortOf(verdicts: string): string {
+	if (verdicts !== lastVerdicts) {
+		lastShort = shorten(verdicts);
+		lastVerdicts = verdicts;
+	}
+	return lastShort;
 }
 
 /** Runs of five and more by their length. */

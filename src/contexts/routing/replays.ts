@@ -30,7 +30,7 @@ export function openReplays(): Replays {
 	let undecided = 0;
 
 	function went(
-		{ call, substrate, attempts }: CallData,
+		{ call, substrate, attempts, parts }: CallData,
 		order: Decision["order"],
 	): readonly string[] {
 		const wrong: string[] = [];
@@ -39,6 +39,11 @@ export function openReplays(): Replays {
 		for (const [tried] of attempts ?? [])
 			if (!choiceOf(order, tried))
 				wrong.push(`${call} was tried at ${tried}, which was not eligible`);
+		for (const part of parts ?? [])
+			if (!choiceOf(order, part.substrate))
+				wrong.push(
+					`${call} paid ${part.substrate} for a part, which was not eligible`,
+				);
 		return wrong;
 	}
 

@@ -1,12 +1,20 @@
+import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import type { SubstrateFacts } from "../../ports/catalogue.ts";
+import {
+	type CatalogueSnapshot,
+	type SubstrateFacts,
+	unlisted,
+} from "../../ports/catalogue.ts";
+import { catalogues, selectors } from "./fixtures/random.ts";
 import { fact, substrate } from "./fixtures/substrates.ts";
 import type { Selector } from "./model.ts";
+import { hasPlace, placesIn, placesWhere } from "./places.ts";
 import {
 	describe as describeSelector,
 	holds,
 	isListOfText,
-	matches,
+	openColumns,
+	patternOf,
 	readSelector,
 	touches,
 	whyNot,
@@ -32,7 +40,7 @@ describe("a pattern", () => {
 		["", "", true],
 		["", "a", false],
 	])("%s fits %s: %s", (pattern, text, fits) => {
-		expect(matches(pattern, text)).toBe(fits);
+		expect(patternOf(pattern)(text.toLowerCase())).toBe(fits);
 	});
 });
 
@@ -42,11 +50,57 @@ test("a list of texts has one in it, and nothing else", () => {
 		expect(isListOfText(other)).toBe(false);
 });
 
-/** What holds for certain, and what may hold in any part. */
-const truths = (selector: Selector, facts: SubstrateFacts) => [
-	holds(selector, facts),
-	touches(selector, facts),
-];
+/** What holds for certain, and what may hold in any part: the same where it is judged over a catalogue. */
+const truths = (selector: Selector, facts: SubstrateFacts) => {
+	const [held, touched] = [holds(selector, facts), touches(selector, facts)];
+	const columns = openColumns([acme, facts, unlisted("none", "known")]);
+	for (const _ of ["read", "remembered"]) {
+		expect(hasPlace(columns.certain(selector), 1)).toBe(held === "yes");
+		expect(hasPlace(columns.possible(selector), 1)).toBe(touched !== "no");
+	}
+	return [held, touched];
+};
+
+it("judged over a catalogue is what it is for each of them", () => {
+	const [all] = fc.sample(
+		fc.tuple(
+			fc.array(catalogues, { minLength: 16, maxLength: 16 }),
+			fc.array(selectors, { minLength: 200, maxLength: 200 }),
+		),
+		{ seed: 6, numRuns: 1 },
+	) as [[CatalogueSnapshot[], Selector[]]];
+	const [some, asked] = all;
+	const substrates = some.flatMap((each) => each.substrates);
+	const columns = openColumns(substrates);
+	expect(columns.size).toBe(substrates.length);
+	expect(columns.size).toBeGreaterThan(64);
+	for (const selector of [{}, ...asked]) {
+		expect(columns.certain(selector)).toEqual(
+			placesWhere(
+				columns.size,
+				(place) =>
+					holds(selector, substrates[place] as SubstrateFacts) === "yes",
+			),
+		);
+		expect(columns.possible(selector)).toEqual(
+			placesWhere(
+				columns.size,
+				(place) =>
+					touches(selector, substrates[place] as SubstrateFacts) !== "no",
+			),
+		);
+	}
+});
+
+it("a name that is written in several ways is one over a catalogue too", () => {
+	const columns = openColumns(
+		["Acme", "ACME", "bolt", "acme"].map((name) =>
+			substrate("x/y", { operator: fact(name), laws: fact([name]) }),
+		),
+	);
+	expect(placesIn(columns.certain({ operator: ["aCME"] }))).toEqual([0, 1, 3]);
+	expect(placesIn(columns.possible({ law: ["acme"] }))).toEqual([0, 1, 3]);
+});
 
 describe("a field", () => {
 	it.each<[string, Selector, SubstrateFacts, string, string]>([

@@ -1,6 +1,13 @@
 import type { SubstrateFacts } from "../../ports/catalogue.ts";
 import type { Selector, SovereigntyClass } from "./model.ts";
-import { isListOfText, isRecord, readSelector, whyNot } from "./selectors.ts";
+import { allPlaces, keep, leave, type Places } from "./places.ts";
+import {
+	type Columns,
+	isListOfText,
+	isRecord,
+	readSelector,
+	whyNot,
+} from "./selectors.ts";
 
 /** The classes that everybody has. The owner adds others, and may say these anew. */
 export const defaultClasses: readonly SovereigntyClass[] = [
@@ -106,16 +113,42 @@ export function requirementsOf(
 	return all;
 }
 
+/** Why a substrate does not keep a class, in words; undefined where it does for certain. */
+export function whyOutside(
+	id: string,
+	classes: readonly SovereigntyClass[],
+	facts: SubstrateFacts,
+): string | undefined {
+	const requirements = requirementsOf(id, classes);
+	if (!requirements) return `the sovereignty class "${id}" is not known here`;
+	for (const each of requirements) {
+		const why = whyNot(each, facts);
+		if (why !== undefined) return `the class "${id}" does not hold: ${why}`;
+	}
+	return undefined;
+}
+
+/** Those that do not keep a class, without the words. */
+export function outsideOf(
+	id: string,
+	classes: readonly SovereigntyClass[],
+	columns: Columns,
+): Places {
+	const outside = allPlaces(columns.size);
+	const requirements = requirementsOf(id, classes);
+	if (!requirements) return outside;
+	const within = allPlaces(columns.size);
+	for (const each of requirements) keep(within, columns.certain(each));
+	return leave(outside, within);
+}
+
 /** Whether a substrate keeps a class: for certain, or it does not. */
 export function keepsClass(
 	id: string,
 	classes: readonly SovereigntyClass[],
 	facts: SubstrateFacts,
 ): boolean {
-	const requirements = requirementsOf(id, classes);
-	return (
-		requirements?.every((each) => whyNot(each, facts) === undefined) === true
-	);
+	return whyOutside(id, classes, facts) === undefined;
 }
 
 /** Whether whatever keeps one class keeps the other by what it extends. Classes need not be in any order. */

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { type CatalogueSnapshot, unlisted } from "../../ports/catalogue.ts";
 import { substrate } from "./fixtures/substrates.ts";
-import { catalogueAt, withUnlisted } from "./unlisted.ts";
+import { catalogueAt, isWidened, withUnlisted } from "./unlisted.ts";
 
 const known: CatalogueSnapshot = {
 	version: "c1",
@@ -24,6 +24,8 @@ it.each([
 		off: known.off,
 	});
 	expect(catalogueAt(more.version, find)).toEqual(more);
+	expect(isWidened(more.version)).toBe(true);
+	expect(isWidened(known.version)).toBe(false);
 });
 
 it("a version with nothing added is the catalogue itself", () => {

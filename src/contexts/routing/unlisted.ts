@@ -17,6 +17,11 @@ export function withUnlisted(
 	};
 }
 
+/** Whether something was added to the catalogue of a version. */
+export function isWidened(version: string): boolean {
+	return version.includes(mark);
+}
+
 /** The catalogue of a version, with what `withUnlisted` added to it. */
 export function catalogueAt(
 	version: string,

@@ -2,16 +2,37 @@ import type {
 	CatalogueSnapshot,
 	SubstrateFacts,
 } from "../../ports/catalogue.ts";
-import type { OwnerTable, Policy, Posture, Selector } from "./model.ts";
-import { whyBarred } from "./postures.ts";
-import { holds, whyNot } from "./selectors.ts";
-import { requirementsOf } from "./sovereignty.ts";
+import type { OwnerTable, Policy } from "./model.ts";
+import type { Places } from "./places.ts";
+import { type Columns, openColumns } from "./selectors.ts";
 
-/**
- * One version each of catalogue, policy and table, and what follows from them alone: worked out once, when it
- * is first asked for. Arrays are by a substrate's place in the catalogue.
- */
+/** A substrate that may answer. */
+export interface Choice {
+	/** Its place in the catalogue. */
+	readonly place: number;
+	readonly facts: SubstrateFacts;
+}
+
+/** One catalogue, and what follows from it alone: worked out once, when it is first asked for. */
+export interface Shelf {
+	readonly catalogue: CatalogueSnapshot;
+	readonly columns: Columns;
+	readonly choices: readonly Choice[];
+	/** When each stops answering, by place; infinite where no day is known. */
+	readonly gone: Float64Array;
+	/** The days that are known. */
+	readonly ends: ReadonlySet<number>;
+	/** Id, model and name of each in lower case, by place. */
+	names(): readonly (readonly string[])[];
+	/** What was made for a rule, or is made now. Rules never change. */
+	once(rule: object, make: () => Places): Places;
+	/** What was made for it. */
+	made(rule: object): Places | undefined;
+}
+
+/** One version each of catalogue, policy and table, and what follows from them together. */
 export interface World {
+	readonly shelf: Shelf;
 	readonly catalogue: CatalogueSnapshot;
 	readonly policy: Policy;
 	readonly table: OwnerTable;
@@ -19,105 +40,79 @@ export interface World {
 	epoch(at: number): number;
 	/** The first instant after an epoch; infinite for the last. */
 	end(epoch: number): number;
-	/** Why a posture bars each substrate. */
-	barred(posture: Posture): Reasons;
-	/** Why each substrate does not keep a sovereignty class. */
-	outside(sovereignty: string): Reasons;
-	/** 1 for each substrate that a selector holds for. */
-	holding(selector: Selector): Uint8Array;
-	/** When each substrate stops answering. */
-	readonly gone: Float64Array;
+	/** What was made under a name, or is made now. */
+	once(name: string, make: () => Places): Places;
 }
 
-export type Reasons = readonly (string | undefined)[];
+export function openShelf(catalogue: CatalogueSnapshot): Shelf {
+	const { substrates } = catalogue;
+	const made = new WeakMap<object, Places>();
+	const gone = new Float64Array(substrates.length).fill(never);
+	const ends = new Set<number>();
+	let names: readonly (readonly string[])[] | undefined;
+	for (let place = 0; place < substrates.length; place++) {
+		const { goneOn } = (substrates[place] as SubstrateFacts).lifecycle;
+		if (goneOn === "unknown") continue;
+		const at = Date.parse(goneOn.value);
+		// A day that cannot be read is long past: what may be gone is not called.
+		gone[place] = Number.isNaN(at) ? Number.NEGATIVE_INFINITY : at;
+		ends.add(at);
+	}
+	return {
+		catalogue,
+		gone,
+		ends,
+		columns: openColumns(substrates),
+		choices: substrates.map((facts, place) => ({ place, facts })),
+		names() {
+			names ??= substrates.map(({ id, model, name }) => [
+				id.toLowerCase(),
+				model.toLowerCase(),
+				name.toLowerCase(),
+			]);
+			return names;
+		},
+		once: (rule, make) => kept(made, rule, make),
+		made: (rule) => made.get(rule),
+	};
+}
 
 export function openWorld(
-	catalogue: CatalogueSnapshot,
+	shelf: Shelf,
 	policy: Policy,
 	table: OwnerTable,
 ): World {
-	const { substrates } = catalogue;
-	const gone = Float64Array.from(substrates, goneAt);
-	const moments = [
-		...new Set([
-			...gone,
-			...[...policy.postures, ...policy.broken].flatMap(({ from, until }) => [
-				from ?? Number.POSITIVE_INFINITY,
-				until ?? Number.POSITIVE_INFINITY,
-			]),
-		]),
-	]
-		.filter(Number.isFinite)
-		.sort((one, other) => one - other);
-	const barred = new Map<Posture, Reasons>();
-	const outside = new Map<string, Reasons>();
-	const holding = new Map<Selector, Uint8Array>();
-
+	const moments = new Set<number>(shelf.ends);
+	for (const { from, until } of [...policy.postures, ...policy.broken])
+		moments.add(from ?? never).add(until ?? never);
+	const bounds = Float64Array.from(moments).filter(Number.isFinite).sort();
+	const made = new Map<string, Places>();
 	return {
-		catalogue,
+		shelf,
+		catalogue: shelf.catalogue,
 		policy,
 		table,
-		gone,
 		epoch(at) {
-			let [low, high] = [0, moments.length];
+			let [low, high] = [0, bounds.length];
 			while (low < high) {
 				const middle = (low + high) >> 1;
-				if ((moments[middle] as number) <= at) low = middle + 1;
+				if ((bounds[middle] as number) <= at) low = middle + 1;
 				else high = middle;
 			}
 			return low;
 		},
-		end: (epoch) => moments[epoch] ?? Number.POSITIVE_INFINITY,
-		barred: (posture) =>
-			kept(barred, posture, () =>
-				substrates.map((facts) => whyBarred(posture, facts)),
-			),
-		outside(sovereignty) {
-			const requirements = requirementsOf(sovereignty, policy.classes);
-			if (!requirements) {
-				const why = `the sovereignty class "${sovereignty}" is not known here`;
-				return substrates.map(() => why);
-			}
-			return kept(outside, sovereignty, () =>
-				substrates.map((facts) => {
-					const why = firstOf(requirements, (each) => whyNot(each, facts));
-					return why === undefined
-						? undefined
-						: `the class "${sovereignty}" does not hold: ${why}`;
-				}),
-			);
-		},
-		holding: (selector) =>
-			kept(holding, selector, () => {
-				const held = new Uint8Array(substrates.length);
-				for (const [at, facts] of substrates.entries())
-					if (holds(selector, facts) === "yes") held[at] = 1;
-				return held;
-			}),
+		end: (epoch) => bounds[epoch] ?? never,
+		once: (name, make) => kept(made, name, make),
 	};
 }
 
-/** Never, where no day is known. */
-function goneAt({ lifecycle: { goneOn } }: SubstrateFacts): number {
-	if (goneOn === "unknown") return Number.POSITIVE_INFINITY;
-	const at = Date.parse(goneOn.value);
-	// A day that cannot be read is long past: what may be gone is not called.
-	return Number.isNaN(at) ? Number.NEGATIVE_INFINITY : at;
-}
-
-function firstOf<From, To>(
-	values: readonly From[],
-	find: (value: From) => To | undefined,
-): To | undefined {
-	for (const value of values) {
-		const found = find(value);
-		if (found !== undefined) return found;
-	}
-	return undefined;
-}
+const never = Number.POSITIVE_INFINITY;
 
 function kept<Key, Value>(
-	values: Map<Key, Value>,
+	values: {
+		get(key: Key): Value | undefined;
+		set(key: Key, value: Value): void;
+	},
 	key: Key,
 	make: () => Value,
 ): Value {

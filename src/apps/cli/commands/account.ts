@@ -1,9 +1,11 @@
 import { viewAccount } from "../../../contexts/credits/index.ts";
 import { formatCredits } from "../../../kernel/money.ts";
+import { refuse } from "../../../kernel/outcome.ts";
 import { withLedger } from "../../ledger.ts";
-import { orRefused } from "../errors.ts";
+import { orRefused, usage } from "../errors.ts";
 import { operatorIntent } from "../intent.ts";
 import type { Session } from "../session.ts";
+import { harmless } from "../style.ts";
 import { table } from "../table.ts";
 
 interface OpenOptions {
@@ -32,6 +34,42 @@ export async function open(
 					: `Opened ${account}. It has no credits yet.`,
 				`Next: dos credits grant 1000 --account ${account}`,
 			].join("\n"),
+		);
+	});
+}
+
+/** Effective at once, here and on every replica: also for calls that are under way, before they are sent anywhere else. */
+export async function models(
+	session: Session,
+	account: string,
+	patterns: readonly string[] | undefined,
+	{ clear = false }: { readonly clear?: boolean },
+): Promise<void> {
+	if (clear && patterns)
+		throw usage("--clear takes all of it back: give no models with it.");
+	await withLedger(session.home, async ({ head }) => {
+		if (clear || patterns)
+			orRefused(
+				await head.execute(
+					"credits",
+					{
+						type: "set-account-models",
+						account,
+						...(patterns && { models: patterns }),
+					},
+					{ actor: "operator" },
+				),
+			);
+		const known = head.state("credits").accounts.get(account);
+		if (!known) {
+			orRefused(refuse("account/unknown", "No account has this id."));
+			return;
+		}
+		const { models } = known;
+		session.result({ account, models: models ?? null }, () =>
+			models
+				? `With any key, ${account} may use ${models.map(harmless).join(", ") || "nothing"}.`
+				: `With a key that allows it, ${account} may use every model.`,
 		);
 	});
 }

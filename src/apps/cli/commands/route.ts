@@ -1,7 +1,8 @@
 import {
 	allowsModel,
-	type Key,
+	type CostPart,
 	resolutionKey,
+	type Scopes,
 } from "../../../contexts/credits/index.ts";
 import {
 	type Asked,
@@ -13,6 +14,7 @@ import {
 	infer,
 	joinNeeds,
 	openDesk,
+	type Policy,
 	type Profile,
 	type ProfileOf,
 	type RouteRequest,
@@ -96,17 +98,24 @@ export async function tryRoute(
 			]),
 		];
 		const meant = meaningOf(session, options.model, catalogue, table, prices);
-		const rights = rightsOf(key, options.model);
+		const rights = key && rightsOf(key.scopes, options.model);
+		const accountRights = rightsOf(
+			head.state("credits").accounts.get(account),
+			options.model,
+		);
+		const stated = joinNeeds([
+			needsIn(options.need),
+			...profiles.map((profile) => profile.needs ?? {}),
+		]);
+		refuseUnknownClasses(needsIn(options.need), policy);
 		const request: RouteRequest = {
 			asked: meant.asked,
 			account,
 			...(key && { key: key.id }),
 			...(tags.length > 0 && { tags }),
 			...(rights && { rights: [rights] }),
-			stated: joinNeeds([
-				needsIn(options.need),
-				...profiles.map((profile) => profile.needs ?? {}),
-			]),
+			...(accountRights && { accountRights }),
+			stated,
 			inferred: infer({
 				means: options.means ?? "generate",
 				// As `infer` counts them: three bytes to a token.
@@ -371,14 +380,21 @@ function outcomeOf(
 ): string {
 	if (open) return "It is under way.";
 	if (!end) return "It was refused, and nothing was sent or charged.";
-	const { substrate, ending, amount } = end.data as {
+	const { substrate, ending, amount, parts } = end.data as {
 		substrate: string;
 		ending?: string;
 		amount?: number;
+		parts?: readonly CostPart[];
 	};
+	if (parts)
+		return `It was answered in parts (${ending}): ${parts.map(sayPart).join(", ")}. It cost ${amountText(amount ?? 0)}.`;
 	if (end.type === "credits-settled")
 		return `It was answered by ${substrate} (${ending}) and cost ${amountText(amount ?? 0)}.`;
 	return `It was not answered (${ending ?? "its hold expired"}), and nothing was charged.`;
+}
+
+function sayPart({ substrate, after, cost }: CostPart): string {
+	return `${after > 0 ? `from character ${after + 1} on ` : ""}by ${substrate} for ${amountText(cost)}`;
 }
 
 /** What a name means to the gateway: an alias of `models:`, what the router knows, or a substrate that no catalogue lists. */
@@ -415,12 +431,25 @@ function meaningOf(
 	};
 }
 
-/** A key that may use a name may use what that stands for. */
+/** Who may use a name may use what that stands for. */
 function rightsOf(
-	key: Key | undefined,
+	may: Pick<Scopes, "models"> = {},
 	name: string,
 ): readonly string[] | undefined {
-	return key && !allowsModel(key.scopes, name) ? key.scopes.models : undefined;
+	return allowsModel(may, name) ? undefined : may.models;
+}
+
+/** The gateway refuses such a call as well; here whoever misspelt it hears which there are. */
+function refuseUnknownClasses(
+	{ sovereignty = [] }: StatedNeeds,
+	{ classes }: Policy,
+): void {
+	const known = classes.map(({ id }) => id);
+	const unknown = sovereignty.find((id) => !known.includes(id));
+	if (unknown !== undefined)
+		throw usage(
+			`--need: there is no sovereignty class "${unknown}". There are ${known.join(", ")}.`,
+		);
 }
 
 function needsIn(given: readonly string[]): StatedNeeds {
@@ -439,11 +468,14 @@ function decisionDocument(decision: Decision): unknown {
 		policy,
 		table,
 		winner: winner?.facts.id ?? null,
-		order: order.map(({ facts, quality, cost }) => ({
-			substrate: facts.id,
-			quality,
-			...(cost !== undefined && { cost: Math.ceil(cost) }),
-		})),
+		order: order.map((choice) => {
+			const { quality, cost } = decision.merits(choice);
+			return {
+				substrate: choice.facts.id,
+				quality,
+				...(cost !== undefined && { cost: Math.ceil(cost) }),
+			};
+		}),
 		dropped: decision.dropped().filter(({ filter }) => filter !== "asked"),
 		story: explainDecision(decision),
 	};
