@@ -122,22 +122,37 @@ export function createRouter(
 ): Router {
 	const mostWorlds = options.worlds ?? 3;
 	const mostNeeds = options.needs ?? 512;
-	const known: Memory = { shelves: new Map(), worlds: new Map() };
+	const listed: Memory = { shelves: new Map(), worlds: new Map() };
 	/** Of names that no catalogue lists: however many are asked for, they drive out nothing else. */
 	const passing: Memory = { shelves: new Map(), worlds: new Map() };
+	/** What the call before was decided by: mostly the same objects. */
+	let latest:
+		| {
+				readonly catalogue: CatalogueSnapshot;
+				readonly policy: Policy;
+				readonly table: OwnerTable;
+				readonly known: Remembered;
+		  }
+		| undefined;
 
 	function remembered(
 		catalogue: CatalogueSnapshot,
 		policy: Policy,
 		table: OwnerTable,
 	): Remembered {
+		if (
+			latest?.catalogue === catalogue &&
+			latest.policy === policy &&
+			latest.table === table
+		)
+			return latest.known;
 		const key = JSON.stringify([
 			catalogue.version,
 			policy.version,
 			table.version,
 		]);
-		const { shelves, worlds } = isWidened(catalogue.version) ? passing : known;
-		return recalled(worlds, mostWorlds, key, () => ({
+		const { shelves, worlds } = isWidened(catalogue.version) ? passing : listed;
+		const known = recalled(worlds, mostWorlds, key, () => ({
 			world: openWorld(
 				recalled(shelves, mostWorlds, catalogue.version, () =>
 					openShelf(catalogue),
@@ -149,6 +164,8 @@ export function createRouter(
 			needs: new Map(),
 			standings: new Map(),
 		}));
+		latest = { catalogue, policy, table, known };
+		return known;
 	}
 
 	function assessed(
@@ -769,7 +786,10 @@ function whyDropped(
 	return dropped;
 }
 
-/** What was made under a key, or is made now; the one that was not asked for the longest is forgotten for it. */
+/**
+ * What was made under a key, or is made now; the one that was not asked for the longest is forgotten for it. While
+ * there is much room nobody minds the order: each change of it leaves a place behind in the map.
+ */
 function recalled<Value>(
 	values: Map<string, Value>,
 	most: number,
@@ -778,8 +798,10 @@ function recalled<Value>(
 ): Value {
 	const known = values.get(key);
 	if (known !== undefined) {
-		values.delete(key);
-		values.set(key, known);
+		if (values.size * 2 > most) {
+			values.delete(key);
+			values.set(key, known);
+		}
 		return known;
 	}
 	const made = make();
