@@ -12,7 +12,8 @@ const otherRuntime = process.versions.bun
 const config: ViteUserConfig = defineConfig({
 	test: {
 		pool: "forks",
-		maxWorkers: 2,
+		// One more than the cores of a small machine: much of what is tested waits for other processes.
+		maxWorkers: 3,
 		testTimeout: 20_000,
 		hookTimeout: 20_000,
 		reporters: ["default"],

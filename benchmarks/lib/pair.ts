@@ -1,7 +1,7 @@
 import type { Ledger } from "../../src/apps/ledger.ts";
 import type { CreditsCommand } from "../../src/contexts/credits/index.ts";
 
-/** The events that a call of the gateway leaves in the log, member for member. */
+/** The events that a call of the gateway leaves in the log, but for the router's decision: some 420 bytes of the hold's. */
 export async function pair(ledger: Ledger, index: number): Promise<void> {
 	const call = `call_${ledger.chance.id()}`;
 	await execute(

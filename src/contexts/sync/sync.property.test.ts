@@ -241,7 +241,7 @@ describe("random trees, random edits", () => {
 					}
 				});
 			}),
-			{ numRuns: 150 },
+			{ numRuns: 80 },
 		);
 	}, 120_000);
 
@@ -272,7 +272,7 @@ describe("random trees, random edits", () => {
 					expect(ground.statuses()).toEqual(verdicts);
 				});
 			}),
-			{ numRuns: 80 },
+			{ numRuns: 50 },
 		);
 	}, 120_000);
 
@@ -299,7 +299,7 @@ describe("random trees, random edits", () => {
 							expect(after[path]).toBe(before.b[path]);
 				});
 			}),
-			{ numRuns: 60 },
+			{ numRuns: 30 },
 		);
 	}, 120_000);
 });
