@@ -145,7 +145,7 @@ describe("a crash", () => {
 		const { resolved, held, findings, account, holds } = await readBooks(
 			dos.home,
 		);
-		expect(last.said()).toContain("whose holds were released");
+		await expect.poll(() => last.said()).toContain("whose holds were released");
 		expect(findings).toEqual([]);
 		expect(holds).toBe(0);
 		expect(account.held).toBe(0);
