@@ -227,6 +227,16 @@ describe("trying a route", () => {
 		);
 	});
 
+	it("refuses an account that nobody opened", async () => {
+		settings();
+		await run("init");
+		const wrong = await run(
+			...["route", "try", "-m", "auto", "--account", "nobody"],
+		);
+		expect(wrong).toMatchObject({ code: 1, out: "" });
+		expect(wrong.error).toContain('no account "nobody". (account/unknown)');
+	});
+
 	it("knows what an account may use, from the moment on that it is said", async () => {
 		settings();
 		await run("init");

@@ -86,7 +86,10 @@ export async function tryRoute(
 		const key =
 			options.key === undefined ? undefined : findKey(ledger, options.key);
 		const account =
-			key?.account ?? options.account ?? session.config().config.account;
+			key?.account ??
+			(options.account === undefined
+				? session.config().config.account
+				: knownAccount(ledger, options.account));
 		const profiles = [
 			key && desk.profile("key", key.id),
 			desk.profile("account", account),
@@ -265,6 +268,15 @@ interface ProfileOptions {
 	readonly clear?: boolean;
 }
 
+/** The same id, or refused: a misspelt one has no rights and no rules of its own. */
+function knownAccount({ head }: Ledger, id: string): string {
+	if (!head.state("credits").accounts.has(id))
+		orRefused(
+			refuse("account/unknown", `There is no account "${harmless(id)}".`),
+		);
+	return id;
+}
+
 /** What is given becomes the whole profile; without anything it is shown. */
 export async function profile(
 	session: Session,
@@ -274,11 +286,8 @@ export async function profile(
 ): Promise<void> {
 	await withLedger(session.home, async (ledger) => {
 		const { head } = ledger;
-		const id = of === "key" ? findKey(ledger, named).id : named;
-		if (of === "account" && !head.state("credits").accounts.has(id))
-			orRefused(
-				refuse("account/unknown", `There is no account "${harmless(id)}".`),
-			);
+		const id =
+			of === "key" ? findKey(ledger, named).id : knownAccount(ledger, named);
 		const needs = needsIn(options.need);
 		const given: Profile = {
 			...(options.need.length > 0 && { needs }),
