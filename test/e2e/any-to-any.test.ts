@@ -3,13 +3,7 @@ import { LLMock } from "@copilotkit/aimock";
 import { GoogleGenAI } from "@google/genai";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import {
-	aiSdkAnthropic,
-	aiSdkGoogle,
-	aiSdkOpenaiChat,
-	aiSdkOpenaiResponses,
-} from "../support/clients/ai-sdk.ts";
-import { anthropic } from "../support/clients/anthropic.ts";
+import { otherClients, vendorClients } from "../support/clients/all.ts";
 import {
 	type Ask,
 	type Client,
@@ -17,14 +11,6 @@ import {
 	png,
 	type Told,
 } from "../support/clients/client.ts";
-import { google } from "../support/clients/google.ts";
-import {
-	langchainAnthropic,
-	langchainGoogle,
-	langchainOpenaiChat,
-	langchainOpenaiResponses,
-} from "../support/clients/langchain.ts";
-import { openaiChat, openaiResponses } from "../support/clients/openai.ts";
 import { startStudio, type TestStudio } from "../support/studio.ts";
 import { chat } from "../support/vendors/chat.ts";
 import { gemini } from "../support/vendors/gemini.ts";
@@ -40,20 +26,7 @@ import {
  * that take what their documents say and nothing else.
  */
 
-const clients = [
-	openaiChat,
-	openaiResponses,
-	anthropic,
-	google,
-	aiSdkOpenaiChat,
-	aiSdkOpenaiResponses,
-	aiSdkAnthropic,
-	aiSdkGoogle,
-	langchainOpenaiChat,
-	langchainOpenaiResponses,
-	langchainAnthropic,
-	langchainGoogle,
-];
+const clients = [...vendorClients, ...otherClients];
 const nowhere = { url: "http://127.0.0.1:9", key: "none" };
 
 const vendors = [

@@ -8,21 +8,8 @@ import {
 	it,
 } from "vitest";
 import type { Receipt } from "../../src/contexts/gateway/index.ts";
-import {
-	aiSdkAnthropic,
-	aiSdkGoogle,
-	aiSdkOpenaiChat,
-	aiSdkOpenaiResponses,
-} from "../support/clients/ai-sdk.ts";
-import { anthropic } from "../support/clients/anthropic.ts";
-import { google } from "../support/clients/google.ts";
-import {
-	langchainAnthropic,
-	langchainGoogle,
-	langchainOpenaiChat,
-	langchainOpenaiResponses,
-} from "../support/clients/langchain.ts";
-import { openaiChat, openaiResponses } from "../support/clients/openai.ts";
+import { otherClients, vendorClients } from "../support/clients/all.ts";
+import { openaiChat } from "../support/clients/openai.ts";
 import { openCommands, row } from "../support/routed.ts";
 import { startStudio, type TestStudio } from "../support/studio.ts";
 import { chat } from "../support/vendors/chat.ts";
@@ -55,17 +42,6 @@ const vendors = [
 	},
 	{ id: "gemini", protocol: "google-generate", wire: gemini, base: "/v1beta" },
 ] as const;
-const clients = [openaiChat, openaiResponses, anthropic, google];
-const others = [
-	aiSdkOpenaiChat,
-	aiSdkOpenaiResponses,
-	aiSdkAnthropic,
-	aiSdkGoogle,
-	langchainOpenaiChat,
-	langchainOpenaiResponses,
-	langchainAnthropic,
-	langchainGoogle,
-];
 const nowhere = { url: "http://127.0.0.1:9", key: "none" };
 /** Who begins, and who goes on. */
 const pairs = vendors.flatMap(({ id: one }) =>
@@ -74,8 +50,8 @@ const pairs = vendors.flatMap(({ id: one }) =>
 
 /** Each client has models of its own: what broke off for another has a worse name since. */
 const models = [
-	...clients.map((_, of) => of),
-	...others.map((_, of) => `o${of}`),
+	...vendorClients.map((_, of) => of),
+	...otherClients.map((_, of) => `o${of}`),
 	"told",
 ].flatMap((of) =>
 	pairs.map(([one, other]) => ({ one, other, model: nameOf(of, one, other) })),
@@ -172,7 +148,7 @@ const said = "Please break off, Zürich 🌍";
 const whole = `You said: ${said}. Grüße 👋`;
 
 describe.each(
-	clients.map((connect, of) => ({ connect, of, ...connect(nowhere) })),
+	vendorClients.map((connect, of) => ({ connect, of, ...connect(nowhere) })),
 )("$name", ({ connect, can, of, protocol }) => {
 	// Every other one: more than fifty in ten seconds is more than the budget of retries.
 	it.each(pairs.filter((_, at) => (at + of) % 2 === 0))(
@@ -260,7 +236,11 @@ describe.each(
 });
 
 it.each(
-	others.map((connect, of) => ({ connect, of: `o${of}`, ...connect(nowhere) })),
+	otherClients.map((connect, of) => ({
+		connect,
+		of: `o${of}`,
+		...connect(nowhere),
+	})),
 )("$name hears two as one as well", async ({ connect, of }) => {
 	const client = connect({ url: studio.url, key });
 	const model = nameOf(of, "chat", "messages");
