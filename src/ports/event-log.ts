@@ -87,6 +87,11 @@ export interface EventLog {
 /** What a write will most likely ask its head for, so that a log that is far away brings it along. No promise. */
 export interface Ahead {
 	readonly keys?: readonly string[];
+	/**
+	 * Asked while what was appended is on its way: the keys that the next write will ask for, or undefined when none
+	 * follows at once. Whoever gives keys must write: the head may be taken for that already.
+	 */
+	readonly next?: () => readonly string[] | undefined;
 }
 
 /** The log as its one writer sees it, newest state included. Valid only inside `work`. */

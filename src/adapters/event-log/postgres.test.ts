@@ -8,8 +8,12 @@ import {
 	sealEvent,
 } from "../../kernel/event.ts";
 import { eventLogContract } from "../../ports/event-log.contract.ts";
-import type { EventLog } from "../../ports/event-log.ts";
-import { openPostgres } from "../postgres/database.ts";
+import type { Ahead, EventLog } from "../../ports/event-log.ts";
+import {
+	type Connection,
+	openPostgres,
+	type Step,
+} from "../postgres/database.ts";
 import {
 	type PostgresServer,
 	startPostgres,
@@ -41,7 +45,11 @@ eventLogContract("postgres through a pooler", () =>
 );
 
 /** Appends one event to a stream of its own, under a key. */
-function append(log: EventLog, key: string): Promise<StoredEvent> {
+function append(
+	log: EventLog,
+	key: string,
+	ahead: Ahead = {},
+): Promise<StoredEvent> {
 	return log.write(async (head) => {
 		const version = (await head.versions(["stream/a"])).get("stream/a") ?? 0;
 		const event = sealEvent(
@@ -60,7 +68,7 @@ function append(log: EventLog, key: string): Promise<StoredEvent> {
 		);
 		await head.append([event]);
 		return event;
-	});
+	}, ahead);
 }
 
 /** One plain connection beside the log's. */
@@ -101,6 +109,121 @@ async function assertTold(
 	}
 }
 
+describe("a head that is taken together with the commit before", () => {
+	/** A log that says what it sends for each of its writes. */
+	async function openCounted(address: string) {
+		const database = await openPostgres(address);
+		afterwards(() => database.close());
+		const sent: string[] = [];
+		const counted = new WeakMap<Connection, Connection>();
+		const countedOf = (connection: Connection) => {
+			const known = counted.get(connection) ?? {
+				...connection,
+				send(...steps: readonly Step[]) {
+					sent.push(steps[0]?.statement.text.split(" ")[0] as string);
+					return connection.send(...steps);
+				},
+			};
+			counted.set(connection, known);
+			return known;
+		};
+		const log = postgresEventLog({
+			...database,
+			exclusively: (work) =>
+				database.exclusively((connection) => work(countedOf(connection))),
+		});
+		return { log, sent };
+	}
+	const last = () => undefined;
+	const nextIs = (key: string) => () => [key];
+
+	it("spares the write that follows a round trip, and shows it what others appended", async () => {
+		const address = server.fresh();
+		const [{ log, sent }, other] = [
+			await openCounted(address),
+			await openBeside(address),
+		];
+		await append(log, "1", { next: last });
+		sent.length = 0;
+		await append(log, "2", { next: nextIs("3") });
+		// The head, the event with its commit, and the head of the next with what it asks for.
+		expect(sent).toEqual(["begin", "insert", "begin"]);
+		await append(log, "3", { keys: ["3"], next: last });
+		expect(sent).toEqual(["begin", "insert", "begin", "insert"]);
+		await append(other, "4");
+		await append(log, "5", { next: nextIs("6") });
+		await expect(append(log, "4", { keys: ["4"] })).rejects.toMatchObject({
+			code: "log/conflict",
+		});
+		await append(log, "6");
+		await assertTold(
+			address,
+			new Map(["1", "2", "3", "4", "5", "6"].map((key) => [key, true])),
+		);
+	});
+
+	it("is given back when no write follows", async () => {
+		const address = server.fresh();
+		const [{ log }, other] = [
+			await openCounted(address),
+			await openBeside(address, { lockTimeout: 1_500 }),
+		];
+		await append(log, "1", { next: nextIs("2") });
+		await append(other, "3");
+		await append(log, "2", { next: last });
+		await assertTold(
+			address,
+			new Map(["1", "2", "3"].map((key) => [key, true])),
+		);
+	});
+
+	it("goes with the commit before it, should that fail", async () => {
+		const address = server.fresh();
+		const { log } = await openCounted(address);
+		const beside = await admin();
+		const schema = new URL(address).searchParams.get("schema");
+		await append(log, "1", { next: last });
+		await beside.query(
+			`alter table "${schema}".event add constraint even check (position <> 2)`,
+		);
+		await expect(append(log, "2", { next: nextIs("3") })).rejects.toMatchObject(
+			{ code: "log/failed" },
+		);
+		await beside.query(`alter table "${schema}".event drop constraint even`);
+		await append(log, "3", { keys: ["3"], next: last });
+		await assertTold(
+			address,
+			new Map([
+				["1", true],
+				["2", false],
+				["3", true],
+			]),
+		);
+	});
+
+	it("comes to others in time, however many writes follow one another", async () => {
+		const address = server.fresh();
+		const { log } = await openCounted(address);
+		const other = await openBeside(address);
+		let going = true;
+		let count = 0;
+		const busy = (async () => {
+			for (; going; count++)
+				await append(log, `a${count}`, { next: nextIs(`a${count + 1}`) });
+		})();
+		while (count < 50) await new Promise(setImmediate);
+		const waited: number[] = [];
+		for (let turn = 0; turn < 20; turn++) {
+			const before = count;
+			await append(other, `b${turn}`);
+			waited.push(count - before);
+		}
+		going = false;
+		await busy;
+		expect(Math.max(...waited)).toBeLessThan(200);
+	}, 30_000);
+});
+
 describe("when connections break", () => {
 	it("tells every writer the true outcome, whenever its connection is cut", async () => {
 		const address = server.fresh();
@@ -111,7 +234,9 @@ describe("when connections break", () => {
 		const writers = logs.map(async (log, index) => {
 			for (let count = 0; going; count++) {
 				const key = `${index}/${count}`;
-				await append(log, key).then(
+				// Of the second, the head is taken together with the commit before.
+				const next = index === 0 ? undefined : () => [`${index}/${count + 1}`];
+				await append(log, key, { keys: [key], ...(next && { next }) }).then(
 					() => told.set(key, true),
 					(fault) => {
 						expect(fault).toMatchObject({ retryable: true });

@@ -41,6 +41,8 @@ const insertLimit = 5_000;
 /** Stream versions remembered from one write to the next. */
 const versionsKept = 100_000;
 const keysKept = 100_000;
+/** Milliseconds that a head taken ahead is kept for a write that does not come. */
+const keptAhead = 20;
 const empty: Tip = { position: 0, hash: genesisHash, time: 0 };
 
 export interface PostgresLogOptions {
@@ -75,6 +77,8 @@ export function postgresEventLog(
 	const limited = new WeakSet<Connection>();
 	/** Newest event that a write of ours saw committed. */
 	let known: Tip | undefined;
+	/** The head, asked for together with the commit before it. */
+	let taken: TakenAhead | undefined;
 	let notified = 0;
 	let notifyLater: NodeJS.Timeout | undefined;
 	let closed = false;
@@ -138,13 +142,85 @@ export function postgresEventLog(
 			(key) => !unused.has(key),
 		);
 		const lock = step(sql.lock);
-		const look = keys.length > 0 ? [step(sql.byKey, [namesArray(keys)])] : [];
+		const look = lookFor(keys);
 		const answers = await begin(
 			connection,
 			before
 				? [...look, lock, step(sql.from, [before.position, tailLimit])]
 				: [lock, ...look, step(sql.newest)],
 		);
+		return opened(connection, before, keys, answers);
+	}
+
+	function lookFor(keys: readonly string[]): readonly Step[] {
+		return keys.length > 0 ? [step(sql.byKey, [namesArray(keys)])] : [];
+	}
+
+	/** Sent behind a commit, for the write that follows it at once: by then the server has both. */
+	function takeAhead(
+		connection: Connection,
+		last: StoredEvent,
+		next: Ahead["next"],
+	): void {
+		const wanted = database.pooler ? undefined : next?.();
+		if (!wanted) return;
+		const keys = [...new Set(wanted)].filter((key) => !unused.has(key));
+		const answers = connection
+			.send(
+				step(sql.begin),
+				...lookFor(keys),
+				step(sql.lock),
+				step(sql.from, [last.position, tailLimit]),
+			)
+			.then((all) => all.slice(1));
+		answers.catch(() => {});
+		const mine: TakenAhead = {
+			connection,
+			before: last,
+			keys,
+			answers,
+			timer: setTimeout(
+				() =>
+					void database
+						.exclusively(async () => {
+							if (taken === mine) await giveBack();
+						})
+						.catch(() => {}),
+				keptAhead,
+			).unref(),
+		};
+		taken = mine;
+	}
+
+	/** What was taken ahead is not wanted. */
+	async function giveBack(): Promise<void> {
+		if (!taken) return;
+		const { connection, timer } = taken;
+		clearTimeout(timer);
+		taken = undefined;
+		await rollBack(connection);
+	}
+
+	/** The head that was taken ahead on this connection, for a log that stands as it did then. */
+	async function openTaken(connection: Connection) {
+		if (!taken) return undefined;
+		const { before, keys, answers, timer } = taken;
+		if (taken.connection !== connection || known?.hash !== before.hash) {
+			await giveBack();
+			return undefined;
+		}
+		clearTimeout(timer);
+		taken = undefined;
+		known = undefined;
+		return opened(connection, before, keys, await answers);
+	}
+
+	async function opened(
+		connection: Connection,
+		before: Tip | undefined,
+		keys: readonly string[],
+		answers: readonly Answer[],
+	) {
 		const { rows } = answers.at(-1) as Answer;
 		const byKey = new Map<string, StoredEvent>();
 		if (keys.length > 0)
@@ -331,6 +407,7 @@ export function postgresEventLog(
 	async function commit(
 		connection: Connection,
 		events: readonly StoredEvent[],
+		next: Ahead["next"],
 	): Promise<void> {
 		const now = performance.now();
 		const tell = now - notified >= notifyEvery;
@@ -343,7 +420,9 @@ export function postgresEventLog(
 		steps.push(step(sql.commit));
 		let answers: readonly Answer[];
 		try {
-			answers = await connection.send(...steps);
+			const sent = connection.send(...steps);
+			takeAhead(connection, events.at(-1) as StoredEvent, next);
+			answers = await sent;
 		} catch (error) {
 			if (isUnique(error)) throw conflictOf(error);
 			// After an error that the server sent, it did nothing more of what came along: no commit.
@@ -378,6 +457,7 @@ export function postgresEventLog(
 		for (;;) {
 			try {
 				return await database.exclusively(async (connection) => {
+					await giveBack();
 					// It is held by the lost transaction until that has ended one way or the other.
 					const [, found] = await within(connection, lockTimeout * 2, () =>
 						begin(connection, [
@@ -409,11 +489,14 @@ export function postgresEventLog(
 		let reached = empty;
 		let result: T | undefined;
 		try {
-			const opened = await within(connection, lockTimeout * 2, () =>
-				openHead(connection, ahead),
+			const start = await within(
+				connection,
+				lockTimeout * 2,
+				async () =>
+					(await openTaken(connection)) ?? (await openHead(connection, ahead)),
 			);
-			const { head, end, discard } = opened;
-			reached = opened.tip;
+			const { head, end, discard } = start;
+			reached = start.tip;
 			try {
 				result = await work(head);
 				events = end();
@@ -421,7 +504,9 @@ export function postgresEventLog(
 				discard();
 			}
 			if (events.length > 0)
-				await within(connection, 60_000, () => commit(connection, events));
+				await within(connection, 60_000, () =>
+					commit(connection, events, ahead.next),
+				);
 		} catch (error) {
 			forget();
 			if (error instanceof Uncertain) {
@@ -429,6 +514,7 @@ export function postgresEventLog(
 				error.last = events.at(-1) as StoredEvent;
 				error.result = result;
 			} else await rollBack(connection);
+			dropTaken();
 			throw error;
 		}
 		if (events.length === 0) await rollBack(connection);
@@ -436,6 +522,12 @@ export function postgresEventLog(
 		const { position, hash, time } = events.at(-1) ?? reached;
 		known = { position, hash, time };
 		return result;
+	}
+
+	/** What was taken behind a commit that failed is gone with it. */
+	function dropTaken(): void {
+		clearTimeout(taken?.timer);
+		taken = undefined;
 	}
 
 	async function rollBack(connection: Connection): Promise<void> {
@@ -579,6 +671,16 @@ export function postgresEventLog(
 			await database.settled();
 		},
 	};
+}
+
+interface TakenAhead {
+	readonly connection: Connection;
+	/** The newest event, once the commit before it holds. */
+	readonly before: StoredEvent;
+	/** What is looked for. */
+	readonly keys: readonly string[];
+	readonly answers: Promise<readonly Answer[]>;
+	readonly timer: NodeJS.Timeout;
 }
 
 /** A commit of which it is not known whether it holds. */

@@ -237,36 +237,56 @@ describe.each(stores)("head over %s", (_, makeStores) => {
 		expect(await readWhole(stores.log)).toHaveLength(50);
 	});
 
-	it("takes along who comes while the head is waited for, up to a full batch", async () => {
-		const { log } = makeStores();
-		const free = Promise.withResolvers<void>();
-		const asked: string[][] = [];
-		const head = await open(
-			{
-				...log,
-				async write(work, ahead) {
-					asked.push([...(ahead?.keys ?? [])]);
-					await free.promise;
-					return log.write(work, ahead);
+	describe("who comes while the head is waited for", () => {
+		async function gatherLate(another: boolean) {
+			const { log } = makeStores();
+			const free = Promise.withResolvers<void>();
+			const asked: string[][] = [];
+			const following: (readonly string[] | undefined)[] = [];
+			const head = await open(
+				{
+					...log,
+					async write(work, ahead) {
+						asked.push([...(ahead?.keys ?? [])]);
+						await free.promise;
+						const result = await log.write(work, ahead);
+						following.push(ahead?.next?.());
+						return result;
+					},
 				},
-			},
-			{ batchLimit: 3 },
-		);
-		const first = run(head, add("a"), { key: "1" });
-		while (asked.length === 0) await new Promise(setImmediate);
-		const late = ["2", "1", "3"].map((key) => run(head, add("a"), { key }));
-		free.resolve();
-		await first;
-		// Two of them went along, one of these as the repetition that it is; the third waited for its turn.
-		expect(
-			(await Promise.all(late)).map((one) => one.ok && one.value.replayed),
-		).toEqual([false, true, false]);
-		expect(asked).toEqual([
-			["1", "end/a"],
-			["3", "end/a"],
-		]);
-		expect(sums(head)).toEqual({ a: 3 });
-		await readWhole(log);
+				{ batchLimit: 3 },
+			);
+			const first = run(head, add("a"), { key: "1" });
+			while (asked.length === 0) await new Promise(setImmediate);
+			const late = ["2", "1", "3"].map((key) => run(head, add("a"), { key }));
+			if (another) await run(await open(log), add("a"));
+			free.resolve();
+			await first;
+			// One of them is a repetition.
+			expect(
+				(await Promise.all(late)).map((one) => one.ok && one.value.replayed),
+			).toEqual([false, true, false]);
+			expect(sums(head)).toEqual({ a: another ? 4 : 3 });
+			await readWhole(log);
+			return { asked, following };
+		}
+
+		it("goes along when others write as well, up to a full batch", async () => {
+			const { asked, following } = await gatherLate(true);
+			expect(asked).toEqual([
+				["1", "end/a"],
+				["3", "end/a"],
+			]);
+			// The head is not asked for ahead of them.
+			expect(following).toEqual([undefined, undefined]);
+		});
+
+		it("has the next turn, which is told of in time, when nobody else does", async () => {
+			const { asked, following } = await gatherLate(false);
+			const next = ["2", "end/a", "1", "end/a", "3", "end/a"];
+			expect(asked).toEqual([["1", "end/a"], next]);
+			expect(following).toEqual([next, undefined]);
+		});
 	});
 
 	it("records nothing for a refusal or for an acceptance without events", async () => {

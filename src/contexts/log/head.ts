@@ -233,22 +233,25 @@ export async function openHead<D extends Deciders>(
 
 	/**
 	 * Decides and records a batch under the head: each command then has its outcome or its fault. Who comes while
-	 * the head is waited for goes along: among replicas that can be most of the time there is.
+	 * others have the head goes along: among replicas that can be most of the time there is.
 	 */
 	async function carryOut(batch: Waiting[]): Promise<void> {
 		if (!trusted) await recover();
 		const heard: DomainEvent[] = [];
 		const keys = keysOf(batch, cellOf);
+		/** Whether others write as well: then the head is theirs after this. */
+		let shared = false;
 		await log.write(
 			async (head) => {
 				trusted = false;
-				if (head.tip.position > folded.position) {
+				shared = head.tip.position > folded.position;
+				if (shared) {
 					for (const event of await head.after(folded.position)) {
 						if (event.previous !== folded.hash) throw wentBack();
 						heard.push(fold(event));
 					}
 				} else if (head.tip.hash !== folded.hash) throw wentBack();
-				const late = gather(batchLimit - batch.length);
+				const late = shared ? gather(batchLimit - batch.length) : [];
 				batch.push(...late);
 				await decideAll(
 					batch,
@@ -257,7 +260,13 @@ export async function openHead<D extends Deciders>(
 					heard,
 				);
 			},
-			{ keys },
+			{
+				keys,
+				next: () =>
+					waiting.length > 0 && !shared
+						? keysOf(waiting.slice(0, batchLimit), cellOf)
+						: undefined,
+			},
 		);
 		trusted = true;
 		announce(heard);
