@@ -1,5 +1,14 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+	closeSync,
+	fdatasyncSync,
+	mkdtempSync,
+	openSync,
+	readdirSync,
+	readFileSync,
+	rmSync,
+	writeSync,
+} from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,7 +27,8 @@ import type { Asked, Pairs } from "./lib/replica.ts";
  * What a fleet carries: pairs of a hold and its settlement a second, each durable before the next begins,
  * of 1, 2, 4 and 8 replicas (processes) on one Postgres, for one hot account and for many, with SQLite
  * beside it; then the time of a pair at half of that load, and the CPU of a pair, of all replicas and of all
- * processes of the server: what two cores can carry at most is in it. Then the same log on both engines: how
+ * processes of the server: what two cores can carry at most is in it. Replicas follow the log and choose who writes for
+ * all as those of `dos start` do; `DOS_BENCH_PEER=off` lets each write for itself. Then the same log on both engines: how
  * quickly all states are folded anew, and a subscriber that lags is at the end.
  *
  * `node benchmarks/postgres.ts [seconds] [clients] [events to read] [replicas, such as 1,4]`. A server is started
@@ -64,6 +74,7 @@ try {
 	console.log(
 		`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.versions.node}, ${clients} clients in all`,
 	);
+	measureDisk();
 	for (const accounts of [1, cold])
 		await measure({ store: "sqlite", replicas: 1, accounts });
 	for (const replicas of fleets)
@@ -72,6 +83,31 @@ try {
 	if (events > 0) await measureReading();
 } finally {
 	await server.stop();
+}
+
+/** The floor of every figure below: what a flush of a batch takes by itself. A pair waits for two, and for those before them. */
+function measureDisk(): void {
+	const folder = mkdtempSync(join(tmpdir(), "dos-bench-"));
+	const file = openSync(join(folder, "flushed"), "w");
+	try {
+		const batch = Buffer.alloc(16 * 1024, 7);
+		const slots = 1_000;
+		for (let slot = 0; slot < slots; slot++) writeSync(file, batch);
+		fdatasyncSync(file);
+		const took = Array.from({ length: slots }, (_, slot) => {
+			const begun = performance.now();
+			writeSync(file, batch, 0, batch.length, slot * batch.length);
+			fdatasyncSync(file);
+			return performance.now() - begun;
+		}).sort((one, other) => one - other);
+		const at = (share: number) => (took[share * slots] as number).toFixed(1);
+		console.log(
+			`  ${"the disk alone, a flush of 16 KB".padEnd(40)} p50 ${at(0.5)} p99 ${at(0.99)} ms, at most ${at(0.999)}`,
+		);
+	} finally {
+		closeSync(file);
+		rmSync(folder, { recursive: true, force: true });
+	}
 }
 
 async function measure({ store, replicas, accounts }: Shape): Promise<void> {

@@ -10,6 +10,7 @@ import { readAddress } from "../src/adapters/postgres/address.ts";
 import { vendors } from "../src/adapters/vendors/all.ts";
 import { type Config, parseConfig } from "../src/apps/config.ts";
 import { findHome } from "../src/apps/home.ts";
+import type { PeerPlace } from "../src/ports/peer-link.ts";
 import { type Dos, openDos, type Serving } from "./e2e/dos.ts";
 
 /** What examples/deploy says of the program, held against the program. */
@@ -134,13 +135,36 @@ describe("what belongs together", () => {
 		expect(compose.services.balancer.ports).toEqual([
 			`127.0.0.1:${port}:${port}`,
 		]);
-		expect(container.ports).toEqual([{ name: "http", containerPort: port }]);
+		const { peer } = settings.replica;
+		expect(peer).toEqual({ port: expect.any(Number) });
+		expect(container.ports).toEqual([
+			{ name: "http", containerPort: port },
+			{ name: "peer", containerPort: (peer as PeerPlace).port },
+		]);
 		expect(kind("Service").spec.ports[0].targetPort).toBe("http");
 		const { labels } = kind("Deployment").spec.template.metadata;
 		for (const one of ["Service", "Deployment", "PodDisruptionBudget"]) {
 			const { selector } = kind(one).spec;
 			expect(selector.matchLabels ?? selector).toEqual(labels);
 		}
+	});
+
+	it("reaches: calls come from anywhere, what one writes for all from replicas alone, nothing else at all", () => {
+		const { labels } = kind("Deployment").spec.template.metadata;
+		const replicas = { podSelector: { matchLabels: labels } };
+		expect(kind("NetworkPolicy").spec).toEqual({
+			...replicas,
+			policyTypes: ["Ingress"],
+			ingress: [
+				{ ports: [{ port: "http" }] },
+				{ from: [replicas], ports: [{ port: "peer" }] },
+			],
+		});
+		// Nor is it published beyond the containers.
+		const peer = String((settings.replica.peer as PeerPlace).port);
+		expect(JSON.stringify(kind("Service"))).not.toContain(peer);
+		for (const { ports } of Object.values<Tree>(compose.services))
+			expect(JSON.stringify(ports ?? [])).not.toContain(peer);
 	});
 
 	it("waits: nothing is cut off before a call may end, nor sent twice", () => {

@@ -6,7 +6,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findHome } from "../../src/apps/home.ts";
-import { openLedger } from "../../src/apps/ledger.ts";
+import { joinFleet, type Ledger, openLedger } from "../../src/apps/ledger.ts";
+import { followOthers } from "../../src/apps/studio/follow.ts";
+import { leaseTimes } from "../../src/apps/studio/instance.ts";
 import { assertBalanced, openAccounts } from "./accounts.ts";
 import { pair } from "./pair.ts";
 
@@ -37,8 +39,24 @@ const ledger = await openLedger(
 	findHome(store ? { DOS_STORE: store } : {}, folder),
 	{ create: true },
 );
+const report = (line: string) => process.stderr.write(`${line}\n`);
+const following = store ? followOthers(ledger, report) : undefined;
+const fleet =
+	store && process.env.DOS_BENCH_PEER !== "off"
+		? await joinFleet(ledger, {
+				version: "bench",
+				lease: leaseTimes.lease,
+				report,
+			})
+		: undefined;
+await fleet?.sequencing.begin();
+await fleet?.sequencing.look();
+/** As the gateway has it. */
+const joined: Ledger = { ...ledger, head: fleet?.head ?? ledger.head };
 process.on("message", async (asked: Asked) => {
 	if (asked.do === "close") {
+		following?.end();
+		await fleet?.sequencing.end();
 		await ledger.close();
 		rmSync(folder, { recursive: true, force: true });
 		process.disconnect();
@@ -70,7 +88,7 @@ async function run(asked: Extract<Asked, { do: "pairs" }>): Promise<Pairs> {
 	let next = Math.floor(Math.random() * asked.accounts);
 	async function one(): Promise<void> {
 		const started = performance.now();
-		await pair(ledger, next++ % asked.accounts);
+		await pair(joined, next++ % asked.accounts);
 		latencies.push(performance.now() - started);
 	}
 	if (asked.rate === undefined) {

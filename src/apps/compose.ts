@@ -26,11 +26,13 @@ import {
 	type ActiveVendor,
 	describeFault,
 	type Gateway,
+	type LedgerDeciders,
 	openGateway,
 	openSubstrates,
 	type Report,
 	type Substrates,
 } from "../contexts/gateway/index.ts";
+import type { Head } from "../contexts/log/index.ts";
 import type { RoutingDesk } from "../contexts/routing/index.ts";
 import { Fault, type Outcome } from "../kernel/outcome.ts";
 import type { HttpClient } from "../ports/http-client.ts";
@@ -43,16 +45,18 @@ import type { PriceBook } from "../ports/price-book.ts";
 import type { WireProtocol } from "../ports/wire-protocol.ts";
 import { assertSafeToListen, type Config } from "./config.ts";
 import type { Environment } from "./home.ts";
-import type { Ledger } from "./ledger.ts";
+import { joinFleet, type Ledger } from "./ledger.ts";
 import { openRouting } from "./routing.ts";
 import { followOthers } from "./studio/follow.ts";
 import {
 	type Instance,
 	type LeaseTimes,
+	leaseTimes,
 	openInstance,
 } from "./studio/instance.ts";
 import { lookAtReadiness } from "./studio/readiness.ts";
 import { openRoutes } from "./studio/routes.ts";
+import type { Sequencing } from "./studio/sequencing.ts";
 
 /** The gateway over a ledger, and the server that offers it. */
 export interface Studio {
@@ -63,6 +67,10 @@ export interface Studio {
 	readonly desk: RoutingDesk;
 	/** This run among the others on its store. */
 	readonly instance: Pick<Instance, "holder" | "onDuty" | "replicas">;
+	/** What decides for this run: itself, or another replica. */
+	readonly head: Head<LedgerDeciders>;
+	/** Its part in who decides for all. */
+	role(): ReturnType<Sequencing["role"]>;
 	/** Resolves holds that earlier runs left, then accepts connections. Returns the base address. */
 	listen(): Promise<string>;
 	/** From now on a load balancer is told to send no more calls; those that come are served. */
@@ -83,7 +91,18 @@ export async function openStudio(options: {
 	readonly leaseTimes?: LeaseTimes;
 }): Promise<Studio> {
 	const { ledger, config, environment, report } = options;
-	const { head, log, clock, chance, digest } = ledger;
+	const { log, clock, chance, digest, store } = ledger;
+	const fleet =
+		store.kind === "sqlite" || config.replica.peer === "off"
+			? undefined
+			: await joinFleet(ledger, {
+					version: options.version,
+					peer: config.replica.peer,
+					lease: (options.leaseTimes ?? leaseTimes).lease,
+					report,
+				});
+	const head = fleet?.head ?? ledger.head;
+	const role = () => fleet?.sequencing.role() ?? "alone";
 	const edges = await openEdges();
 	const vendors = findVendors({ environment, configured: config.vendors });
 	const crossings = openCrossings(spoken);
@@ -103,7 +122,6 @@ export async function openStudio(options: {
 		crossings,
 	});
 	const client = loopbackClient(edges.client);
-	const { store } = ledger;
 	const following = followOthers(ledger, report);
 	const instance = openInstance({
 		leases: store.leases(),
@@ -167,6 +185,11 @@ export async function openStudio(options: {
 		"1 where the background duties are done.",
 		() => (instance.onDuty() ? 1 : 0),
 	);
+	gateway.metrics.gauge(
+		"dos_forwarding",
+		"1 where another replica writes to the log for this one.",
+		() => (role() === "follower" ? 1 : 0),
+	);
 	let listening: Listening | undefined;
 	let draining = false;
 
@@ -178,6 +201,7 @@ export async function openStudio(options: {
 		following.end();
 		await listening?.stop();
 		client.close();
+		await fleet?.sequencing.end();
 		await instance.end();
 	}
 
@@ -188,9 +212,12 @@ export async function openStudio(options: {
 		protocols,
 		desk,
 		instance,
+		head,
+		role,
 		async listen() {
 			assertSafeToListen(config.listen);
 			await instance.begin();
+			await fleet?.sequencing.begin();
 			await gateway.recover();
 			const { host, port, tls } = config.listen;
 			listening = await edges.server.listen(

@@ -63,6 +63,86 @@ describe("shadows", () => {
 	);
 });
 
+describe("where other replicas reach this one", () => {
+	it.each([
+		["off", "off"],
+		["10.0.0.7", { host: "10.0.0.7" }],
+		["10.0.0.7:4142", { host: "10.0.0.7", port: 4142 }],
+		["4142", { port: 4142 }],
+		["replica-1", { host: "replica-1" }],
+		[
+			"pod-0.dos.svc.cluster.local:65535",
+			expect.objectContaining({ port: 65_535 }),
+		],
+		["'fd00::7'", { host: "fd00::7" }],
+		["'[fd00::7]'", { host: "fd00::7" }],
+		["'[fd00::7]:1'", { host: "fd00::7", port: 1 }],
+		// biome-ignore lint/suspicious/noTemplateCurlyInString: that is how it is written.
+		["'${PEER}'", { host: "10.1.2.3", port: 4142 }],
+	])("may be %s", (text, peer) => {
+		const { config } = parseConfig(`replica: {peer: ${text}}`, {
+			...from,
+			environment: { PEER: " 10.1.2.3:4142\n" },
+		});
+		expect(config.replica.peer).toEqual(peer);
+	});
+
+	it.each([
+		"''",
+		"true",
+		"0",
+		"-1",
+		"1.5",
+		"65536",
+		"'host:'",
+		"'host:0'",
+		"'host:65536'",
+		"'host:http'",
+		"'host:1:2'",
+		"'a b'",
+		"'http://host'",
+		"'host/path'",
+		"'[host]:1'",
+		"'[10.0.0.7]:1'",
+		"'[fd00::7'",
+		"'fd00::7]:1'",
+		"'fd00::zz'",
+		"'[]:1'",
+		"999.0.0.1",
+		"10.0.0",
+		"0.0.0.0",
+		"'0.0.0.0:4142'",
+		"'::'",
+		"'[::]:4142'",
+		"'[0:0::0]:4142'",
+		`${"a".repeat(64)}:1`,
+	])("is never %s", (text) => {
+		expect(problemsOf(`account: main\nreplica: {peer: ${text}}`)).toEqual([
+			{
+				line: 2,
+				column: 11,
+				path: "replica.peer",
+				message: expect.stringMatching(
+					/^must be off, a port, or the one address of this machine/,
+				),
+			},
+		]);
+	});
+
+	it.each(["UNSET", "SECRET"])(
+		"is not taken from a variable %s that says nothing of it",
+		(name) => {
+			const wrong = () =>
+				parseConfig(`replica: {peer: "\${${name}}"}`, {
+					...from,
+					environment: { SECRET: "a secret" },
+				});
+			expect(wrong).toThrow(`variable ${name}, which must be off, a port`);
+			expect(wrong).not.toThrow("a secret");
+		},
+	);
+});
+
 describe("an empty configuration", () => {
 	it("has every default", () => {
 		expect(read("").config).toEqual({

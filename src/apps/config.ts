@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { isAbsolute, join } from "node:path";
 import * as v from "valibot";
 import { type Document, isMap, isSeq, LineCounter, parseDocument } from "yaml";
@@ -10,6 +11,7 @@ import {
 import { Fault } from "../kernel/outcome.ts";
 import type { Timeouts } from "../ports/http-client.ts";
 import type { HttpLimits } from "../ports/http-server.ts";
+import type { PeerPlace } from "../ports/peer-link.ts";
 import type { Quirks, Vendor } from "../ports/vendor.ts";
 import { type Environment, type Home, othersMayRead } from "./home.ts";
 import { closest } from "./suggest.ts";
@@ -65,6 +67,11 @@ export interface ReplicaConfig {
 	readonly readyWithin: number;
 	/** How long a replica that is asked to end says so to load balancers and still takes calls. Default 5 s. */
 	readonly drainGrace: number;
+	/**
+	 * Where other replicas reach this one, so that one can write for all; `off`: each writes for itself. Default: the address
+	 * that the database is reached from, any free port. A `${NAME}` in the file has become that variable's value.
+	 */
+	readonly peer?: "off" | Partial<PeerPlace>;
 }
 
 export interface LimitsConfig extends HttpLimits {
@@ -286,6 +293,7 @@ export function parseConfig(
 	}
 	const {
 		listen,
+		replica: { peer: peerStated, ...replica },
 		vendors,
 		store: storeStated,
 		catalogue: said,
@@ -322,6 +330,19 @@ export function parseConfig(
 		storeStated !== undefined &&
 		storeVariable === undefined &&
 		/:\/\/[^/@]*:[^/@]/.test(storeStated);
+	const peerVariable = referenceIn(peerStated);
+	const peer = readPeer(
+		peerVariable === undefined
+			? peerStated
+			: from.environment[peerVariable]?.trim(),
+	);
+	if (peerStated !== undefined && peer === undefined)
+		throw invalid(from.file, [
+			{
+				path: "replica.peer",
+				message: `refers to the environment variable ${peerVariable}, which ${noPeer}`,
+			},
+		]);
 	const resolvedVendors: Record<string, VendorConfig> = {};
 	function resolved(stated: string, path: string): string | undefined {
 		const reference = referenceIn(stated);
@@ -363,6 +384,7 @@ export function parseConfig(
 			...rest,
 			...(store && { store }),
 			listen: tls ? { ...listen, tls } : listen,
+			replica: { ...replica, ...(peer && { peer }) },
 			vendors: resolvedVendors,
 			catalogue: catalogue.value,
 		},
@@ -523,6 +545,8 @@ const size = v.pipe(
 		return NEVER;
 	}),
 );
+const noPeer =
+	'must be off, a port, or the one address of this machine that others reach, such as 10.0.0.7, "10.0.0.7:4142" or "[fd00::7]:4142"';
 const noSection = "must hold settings, each with a name";
 const section = <Entries extends v.ObjectEntries>(entries: Entries) =>
 	v.strictObject(entries, noSection);
@@ -667,6 +691,18 @@ const schema = section({
 		section({
 			readyWithin: v.optional(duration(100), "5s"),
 			drainGrace: v.optional(duration(0), "5s"),
+			peer: v.exactOptional(
+				v.pipe(
+					v.union([v.string(), v.number()], noPeer),
+					v.transform(String),
+					v.check(
+						(stated) =>
+							referenceIn(stated) !== undefined ||
+							readPeer(stated) !== undefined,
+						noPeer,
+					),
+				),
+			),
 		}),
 		{},
 	),
@@ -817,6 +853,38 @@ function parseSize(size: string | number): number | undefined {
 		(match[2] ?? "B") as "B"
 	];
 	return Number(match[1]) * unit;
+}
+
+/** Undefined for what cannot be an address that others reach: `0.0.0.0` and `::` are none. */
+function readPeer(text: string | undefined): ReplicaConfig["peer"] {
+	if (text === undefined || text === "off") return text;
+	const stated = /^\d+$/.test(text)
+		? `:${text}`
+		: isIP(text) === 6
+			? `[${text}]`
+			: text;
+	const [, named, digits] =
+		/^(\[[^\]]+\]|[^:]*)(?::(\d{1,5}))?$/.exec(stated) ?? [];
+	const port = Number(digits ?? 0);
+	if (named === undefined || (digits !== undefined && port === 0)) return;
+	if (port > 65_535 || (!named && !port)) return;
+	if (named && !isOneHost(named)) return;
+	return {
+		...(named && { host: named.replace(/^\[(.*)\]$/, "$1") }),
+		...(port && { port }),
+	};
+}
+
+function isOneHost(named: string): boolean {
+	const bracketed = /^\[(.*)\]$/.exec(named)?.[1];
+	if (/^[0.:]+$/.test(bracketed ?? named)) return false;
+	if (bracketed !== undefined) return isIP(bracketed) === 6;
+	return /^[\d.]+$/.test(named)
+		? isIP(named) === 4
+		: named.length <= 253 &&
+				/^[a-z0-9_][a-z0-9_-]{0,62}(\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i.test(
+					named,
+				);
 }
 
 /** A key that is itself a list or settings holds values, and those are never repeated. */

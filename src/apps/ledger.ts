@@ -7,19 +7,27 @@ import {
 	loadOrCreateSigner,
 } from "../adapters/runtime/signer.ts";
 import {
+	forwardable,
 	type LedgerDeciders,
 	ledgerDeciders,
 } from "../contexts/gateway/index.ts";
-import { type Head, openHead, type Trust } from "../contexts/log/index.ts";
+import {
+	type Head,
+	openForwarding,
+	openHead,
+	type Trust,
+} from "../contexts/log/index.ts";
 import { Fault } from "../kernel/outcome.ts";
 import type { Chance } from "../ports/chance.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { DerivedStore } from "../ports/derived-store.ts";
 import type { Digest } from "../ports/digest.ts";
 import type { EventLog } from "../ports/event-log.ts";
+import type { PeerPlace } from "../ports/peer-link.ts";
 import type { Signer } from "../ports/signer.ts";
 import { createHome, type Home, hasLog } from "./home.ts";
 import { openStore, type Store, storeAddress } from "./store.ts";
+import { openSequencing, type Sequencing } from "./studio/sequencing.ts";
 
 /** The home's log and its one writer in this process, with what they need from outside. */
 export interface Ledger {
@@ -92,6 +100,50 @@ export async function openLedger(
 		await store.close();
 		throw fault;
 	}
+}
+
+/** A ledger among those of other replicas. */
+export interface Fleet {
+	/** The ledger's head, or, while another replica decides for all, that one's. */
+	readonly head: Head<LedgerDeciders>;
+	readonly sequencing: Sequencing;
+}
+
+/**
+ * Lets one replica of a fleet decide what all of them ask for. `peer` is where others reach this one: by default
+ * the address that the database is reached from, any free port.
+ */
+export async function joinFleet(
+	{ head, store, log, clock, chance }: Ledger,
+	options: {
+		readonly version: string;
+		readonly peer?: Partial<PeerPlace> | undefined;
+		/** How long a replica decides for all without saying so again, in milliseconds. */
+		readonly lease: number;
+		readonly report: (line: string) => void;
+	},
+): Promise<Fleet> {
+	const { sealedSockets } = await import(
+		"../adapters/peer-link/sealed-sockets.ts"
+	);
+	const forwarding = openForwarding({ head, log, clock, forwardable });
+	const formats = Object.entries(ledgerDeciders).map(
+		([name, { format }]) => `${name}/${format}`,
+	);
+	const sequencing = openSequencing({
+		forwarding,
+		leases: store.leases(),
+		link: sealedSockets(),
+		chance,
+		place: {
+			host: options.peer?.host ?? store.ownAddress ?? "127.0.0.1",
+			port: options.peer?.port ?? 0,
+		},
+		dialect: [options.version, ...formats].join(" "),
+		lease: options.lease,
+		report: options.report,
+	});
+	return { head: forwarding.head, sequencing };
 }
 
 /** Opens the ledger for one piece of work, and closes it whatever comes of that. */

@@ -23,6 +23,8 @@ export interface Store {
 	answers(): AnswerStore;
 	/** Leases of who shares this store. */
 	leases(): Leases;
+	/** The address of this machine that the store was reached from, where that was over a network. */
+	readonly ownAddress?: string | undefined;
 	/**
 	 * Calls `heard` when another process may have appended: a wake-up only, which may come late, twice, or never.
 	 * The returned function ends it.
@@ -149,6 +151,7 @@ export async function openServerStore(
 		derived: postgresDerivedStore(database),
 		answers: () => postgresAnswerStore(database),
 		leases: () => postgresLeases(database),
+		ownAddress: database.ownAddress,
 		watch: (heard) => database.listen(heard),
 		close: () => database.close(),
 	};

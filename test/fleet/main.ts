@@ -129,12 +129,14 @@ try {
 	let operations = 0;
 	let unanswered = 0;
 	let alone = 0;
+	let followed = 0;
 	const kinds = new Map<string, number>();
 	for (let round = 1; round <= rounds; round++) {
 		const result = await play(round, random);
 		operations += result.operations;
 		unanswered += result.unknown;
 		alone += result.alone;
+		followed += result.followers;
 		for (const fault of result.faults) {
 			const kind = fault.split(" ")[0] as string;
 			kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
@@ -144,7 +146,7 @@ try {
 		);
 	}
 	console.log(
-		`${rounds} rounds held, seed ${seed}: ${operations} operations, ${unanswered} without an answer, ${read.position} events, an order also without the log of ${alone} of ${rounds * (coldCount + 1)} accounts, ${Math.round((performance.now() - began) / 1000)} s. Faults: ${[...kinds].map(([kind, times]) => `${kind} ${times}`).join(", ")}.`,
+		`${rounds} rounds held, seed ${seed}: ${operations} operations, ${unanswered} without an answer, ${read.position} events, ${followed} of ${rounds * (replicaCount - 1)} times a replica asked another at a round's end, an order also without the log of ${alone} of ${rounds * (coldCount + 1)} accounts, ${Math.round((performance.now() - began) / 1000)} s. Faults: ${[...kinds].map(([kind, times]) => `${kind} ${times}`).join(", ")}.`,
 	);
 } catch (fault) {
 	console.error(fault);
@@ -455,6 +457,7 @@ async function check(
 			.map((call) => call?.id)}`,
 	);
 
+	let followers = 0;
 	for (const one of fleet) {
 		const start = performance.now();
 		const state = await stateOf(one);
@@ -477,6 +480,7 @@ async function check(
 			state.position >= read.position && state.heardUpTo === state.position,
 			`${one.name} heard up to ${state.heardUpTo} of ${read.position}`,
 		);
+		if (state.role === "follower") followers++;
 		if (state.position > read.position) await readLog();
 		if (state.position === read.position)
 			for (const [account, sum] of read.sums)
@@ -554,7 +558,7 @@ async function check(
 			checkBalances(own, [from], { steps: 2_000 }).verdict === "linearizable"
 		);
 	}).length;
-	return { givenBack, milliseconds, alone };
+	return { givenBack, milliseconds, alone, followers };
 }
 
 function tell(verdict: Verdict): string {

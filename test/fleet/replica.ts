@@ -6,7 +6,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/adapters/runtime/clock.ts";
-import { openStudio } from "../../src/apps/compose.ts";
+import { openStudio, type Studio } from "../../src/apps/compose.ts";
 import { loadConfig } from "../../src/apps/config.ts";
 import { findHome } from "../../src/apps/home.ts";
 import { openLedger } from "../../src/apps/ledger.ts";
@@ -47,6 +47,7 @@ export interface Sums {
 export interface ReplicaState {
 	readonly position: number;
 	readonly onDuty: boolean;
+	readonly role: ReturnType<Studio["role"]>;
 	readonly holds: readonly string[];
 	readonly accounts: Readonly<Record<string, Sums>>;
 	/** What a subscriber heard otherwise than once and in order. */
@@ -149,6 +150,7 @@ async function answer(asked: Asked): Promise<Omit<Told, "id">> {
 				state: {
 					position: head.position(),
 					onDuty: studio.instance.onDuty(),
+					role: studio.role(),
 					holds: [...holds.keys()],
 					accounts: Object.fromEntries(
 						[...accounts.keys()].map((id) => [id, sumsOf(id)]),
@@ -162,7 +164,9 @@ async function answer(asked: Asked): Promise<Omit<Told, "id">> {
 }
 
 async function execute(command: CreditsCommand): Promise<Omit<Told, "id">> {
-	const outcome = await head.execute("credits", command, { actor: "fleet" });
+	const outcome = await studio.head.execute("credits", command, {
+		actor: "fleet",
+	});
 	if (!outcome.ok)
 		return {
 			outcome: outcome.error.code,

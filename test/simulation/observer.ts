@@ -31,6 +31,8 @@ export interface Observer {
 	byKey(key: string): StoredEvent | undefined;
 	/** The state after a position at which it looked, as text. */
 	stateAt(position: number): string | undefined;
+	/** Whether credits were ever held for a call. */
+	held(call: string): boolean;
 	/** Calls whose credits are held. */
 	openCalls(): readonly string[];
 	/** Merkle root of the whole log. */
@@ -45,6 +47,7 @@ export function observe(
 	const events: StoredEvent[] = [];
 	const byKey = new Map<string, StoredEvent>();
 	const versions = new Map<string, number>();
+	const held = new Set<unknown>();
 	const states = new Map<number, string>();
 	const tree = compactRange(nodeDigest.bytes);
 	let state = decider.initial();
@@ -81,6 +84,7 @@ export function observe(
 		tree.append(fromHex(event.hash) as Uint8Array);
 		const read = readEvent(event);
 		audit.hear(read);
+		if (read.type === "credits-held") held.add(read.data.call);
 		state = decider.evolve(state, read);
 	}
 
@@ -98,6 +102,7 @@ export function observe(
 		at: (position) => events[position - 1],
 		byKey: (key) => byKey.get(key),
 		stateAt: (position) => states.get(position),
+		held: (call) => held.has(call),
 		openCalls: () => [...state.holds.keys()],
 		root: () => toHex(tree.root()),
 	};

@@ -1,20 +1,29 @@
+import { memoryPeers } from "../../src/adapters/peer-link/memory.ts";
 import { nodeDigest } from "../../src/adapters/runtime/digest.ts";
 import type {
 	CreditsCommand,
 	CreditsState,
 } from "../../src/contexts/credits/index.ts";
-import { type Head, openHead } from "../../src/contexts/log/index.ts";
+import { forwardable } from "../../src/contexts/gateway/index.ts";
+import {
+	type Forwarding,
+	type Head,
+	openForwarding,
+	openHead,
+} from "../../src/contexts/log/index.ts";
 import type { Decider } from "../../src/kernel/decider.ts";
 import { Fault } from "../../src/kernel/outcome.ts";
 import type { Clock } from "../../src/ports/clock.ts";
 import type { DerivedStore } from "../../src/ports/derived-store.ts";
 import type { EventLog, LogHead } from "../../src/ports/event-log.ts";
+import type { Peer } from "../../src/ports/peer-link.ts";
 import type { Random } from "./random.ts";
 import type { Scheduler } from "./scheduler.ts";
 
-export type Ledger = Head<{
+type Deciders = {
 	readonly credits: Decider<CreditsState, CreditsCommand>;
-}>;
+};
+export type Ledger = Head<Deciders>;
 
 /** One process with a head of its own on the common log. It can be killed at any point where it pauses. */
 export interface SimulatedProcess {
@@ -26,6 +35,10 @@ export interface SimulatedProcess {
 	settled(): boolean;
 	/** Has the head look at the log; once it did, its state is settled whatever failed before. */
 	refresh(): void;
+	/** Has another decide for it from now on what may be; undefined: nobody. */
+	follow(other: SimulatedProcess | undefined): void;
+	/** Decides for another what that one asks. */
+	serve(peer: Peer): void;
 	kill(): void;
 	/** What its clock is ahead of true time, in milliseconds. */
 	skew: number;
@@ -55,15 +68,22 @@ export function startProcess(
 	let alive = true;
 	let writing = 0;
 	let failed = false;
-	let head: Ledger | undefined;
+	let forwarding: Forwarding<Deciders> | undefined;
+	const peers: Peer[] = [];
+
+	/** Whoever it is connected with hears of it. */
+	function die(): void {
+		alive = false;
+		for (const peer of peers) peer.cut();
+	}
 
 	const process: SimulatedProcess = {
 		name,
-		head: () => head,
+		head: () => forwarding?.head,
 		alive: () => alive,
 		settled: () => writing === 0 && !failed,
 		refresh() {
-			head?.refresh().then(
+			forwarding?.head.refresh().then(
 				() => {
 					failed = false;
 				},
@@ -73,9 +93,18 @@ export function startProcess(
 				},
 			);
 		},
-		kill() {
-			alive = false;
+		follow(other) {
+			if (!other) return forwarding?.standAlone();
+			const [far, near] = memoryPeers({ soon: scheduler.add });
+			other.serve(near);
+			peers.push(far);
+			forwarding?.follow(far);
 		},
+		serve(peer) {
+			peers.push(peer);
+			forwarding?.serve(peer);
+		},
+		kill: die,
 		skew: 0,
 	};
 
@@ -110,13 +139,13 @@ export function startProcess(
 				const result = await world.log.write(async (inner) => {
 					await pauseWithin();
 					const done = await work(withPauses(inner, pauseWithin));
-					if (fate === "killed before the commit") alive = false;
+					if (fate === "killed before the commit") die();
 					await pauseWithin();
 					if (fate === "fails")
 						throw new Fault("log/full", "The disk is full.");
 					return done;
 				}, ahead);
-				if (fate === "killed after the commit") alive = false;
+				if (fate === "killed after the commit") die();
 				await pause();
 				if (fate === "answer lost")
 					throw new Fault("log/failed", "The connection broke.");
@@ -173,7 +202,12 @@ export function startProcess(
 					heard = position;
 				}
 			});
-			head = opened;
+			forwarding = openForwarding<Deciders>({
+				head: opened,
+				log,
+				clock,
+				forwardable,
+			});
 		} catch (fault) {
 			if (!(fault instanceof Fault))
 				world.violate(`${name} does not start: ${fault}`);

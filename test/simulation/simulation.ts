@@ -71,6 +71,8 @@ interface Operation {
 	/** End of the log when it was last sent: what stands there already, its answer must know. */
 	sentAt: number;
 	answered: boolean;
+	/** It was refused each time that it was asked. */
+	refused: boolean;
 }
 
 interface Answer {
@@ -109,6 +111,8 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 		trouble: random.pick([0, 0.05, 0.15, 0.3]),
 		violate: (claim) => void violations.push(claim),
 	};
+	/** Whether processes decide for each other. */
+	const fleet = random.chance(0.5);
 	const observer = observe(log, decider);
 	const clients = callers(random, observer.openCalls);
 	const processes: (SimulatedProcess | undefined)[] = [];
@@ -142,6 +146,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 		for (const operation of operations) {
 			if (!operation.process || operation.process.alive()) continue;
 			operation.process = undefined;
+			operation.refused = false;
 			add(incidents, "unanswered");
 		}
 	}
@@ -158,7 +163,9 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 	}
 
 	function ask(command: CreditsCommand, process: SimulatedProcess): Operation {
-		const ownKey = ["settle", "release", "expire"].includes(command.type);
+		const ownKey =
+			["settle", "release", "expire"].includes(command.type) ||
+			(fleet && command.type === "hold" && random.chance(0.7));
 		const intent: Intent = ownKey
 			? { actor: "operator" }
 			: {
@@ -172,6 +179,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 			process: undefined,
 			sentAt: 0,
 			answered: false,
+			refused: true,
 		};
 		operations.push(operation);
 		send(operation, process);
@@ -193,6 +201,7 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 			process: undefined,
 			sentAt: 0,
 			answered: false,
+			refused: true,
 		};
 		operations.push(operation);
 		send(operation, process);
@@ -204,10 +213,12 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 		if (!outcome) {
 			const code = fault instanceof Fault ? fault.code : String(fault);
 			demand(
-				["log/failed", "log/full"].includes(code),
+				["log/failed", "log/full"].includes(code) ||
+					(fleet && code === "log/unknown"),
 				`${command.type} ends in ${code}: ${fault}`,
 			);
-			add(incidents, "unanswered");
+			operation.refused = false;
+			add(incidents, code === "log/unknown" ? "in doubt" : "unanswered");
 			return;
 		}
 		operation.answered = true;
@@ -228,7 +239,9 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 			}
 			return;
 		}
+		operation.refused = false;
 		if (outcome.value.replayed) add(incidents, "replayed");
+		demand(outcome.value.events.length > 0, "an answer names nothing");
 		for (const event of outcome.value.events) {
 			const stored = observer.at(event.position);
 			demand(
@@ -302,7 +315,8 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 
 	function callerActs(draw: number, process: SimulatedProcess): void {
 		const idle = operations.filter((operation) => !operation.process);
-		if (draw < 11) process.skew = random.between(-hour, hour);
+		if (fleet && random.chance(0.15)) followSomebody(process);
+		else if (draw < 11) process.skew = random.between(-hour, hour);
 		else if (draw < 13) process.refresh();
 		else if (draw < 14) void world.derived?.clear();
 		else if (draw < 24 && idle.length > 0) send(random.pick(idle), process);
@@ -315,6 +329,14 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 				),
 				process,
 			);
+	}
+
+	/** Two may follow each other, and all may follow one. */
+	function followSomebody(process: SimulatedProcess): void {
+		const other = random.pick(processes);
+		const follows = other !== process && other?.alive() && other.head();
+		process.follow(follows ? other : undefined);
+		if (follows) add(incidents, "followed");
 	}
 
 	/** No more trouble: whoever is down starts, whoever got no answer asks again, and all come to the same end. */
@@ -336,6 +358,17 @@ export async function simulate(options: SimulationOptions): Promise<Simulated> {
 		for (const process of processes) process?.refresh();
 		await scheduler.drain();
 		await check();
+		for (const { command, refused } of operations) {
+			if (command.type !== "hold" || !refused) continue;
+			const { call } = command;
+			const asked = operations.filter(
+				({ command }) => command.type === "hold" && command.call === call,
+			);
+			demand(
+				asked.some((other) => !other.refused) || !observer.held(call),
+				`the hold of ${call} is refused, and in the log`,
+			);
+		}
 		const fresh = observe(log, decider);
 		await fresh.look();
 		demand(

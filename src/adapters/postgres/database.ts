@@ -36,6 +36,8 @@ export interface PostgresDatabase {
 	/** Whether a pooler in transaction mode stands between: nothing may then outlast a transaction. */
 	readonly pooler: boolean;
 	readonly serverVersion: string;
+	/** The address of this machine that the database was reached from; undefined where that was no network. */
+	readonly ownAddress: string | undefined;
 	/** What of the server's settings gives up durability, each a sentence. */
 	readonly warnings: readonly string[];
 	/** One statement by itself. A reading is tried again when its connection had died; give `once` for what changes something. */
@@ -285,7 +287,9 @@ async function lookAt(
 	client: Client,
 	name: string,
 	pooler: boolean | undefined,
-): Promise<Pick<PostgresDatabase, "pooler" | "serverVersion" | "warnings">> {
+): Promise<
+	Pick<PostgresDatabase, "pooler" | "serverVersion" | "ownAddress" | "warnings">
+> {
 	const { rows } = await client.query<{
 		version: string;
 		number: number;
@@ -315,6 +319,8 @@ async function lookAt(
 			pooler ??
 			(client as unknown as { processID: number }).processID !== found.pid,
 		serverVersion: found.version,
+		ownAddress: (client as unknown as { connection: Wire }).connection.stream
+			.localAddress,
 		warnings: [
 			...(found.fsync === "off"
 				? ["fsync is off: a power cut can lose or break what was committed"]

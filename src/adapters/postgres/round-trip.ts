@@ -123,6 +123,7 @@ export function roundTripsOf(driver: {
 /** The driver's own connection, which speaks the protocol. */
 export interface Wire {
 	readonly stream: {
+		readonly localAddress?: string;
 		cork(): void;
 		uncork(): void;
 		destroy(error: Error): void;

@@ -61,11 +61,12 @@ export function hold(
 		checkText("operation", operation, 100) ??
 		checkText("sheet", sheet, 500);
 	if (invalid) return invalid;
-	if (state.holds.has(call) || recalled.has(resolutionKey(call))) {
+	const before = state.holds.get(call) ?? recalled.get(resolutionKey(call));
+	if (before) {
 		return refuse(
 			"hold/exists",
 			"Credits were held for this call before. A new call needs a new id.",
-			{ call },
+			{ call, ...present({ position: before.position }) },
 		);
 	}
 	if (expires <= now) {

@@ -12,6 +12,7 @@ import {
 import type { CachedAnswer } from "./answer-cache.ts";
 import { describeFault, isStorage, toldToClient } from "./faults.ts";
 import { answerKept, Flight, inHeader } from "./flight.ts";
+import { mayBeHeld } from "./resolutions.ts";
 import { respond } from "./respond.ts";
 import type { CallTools } from "./tools.ts";
 import { stopping } from "./vendor-refusals.ts";
@@ -140,6 +141,7 @@ export function openCalls(tools: CallTools): Calls {
 		cancelled: () => Refusal | undefined,
 	): Promise<void> {
 		const { wire, operation, request, response, call, started } = exchange;
+		let held = false;
 		try {
 			const cached = prepared.place && (await fromCache(prepared));
 			const admitted = await admit(
@@ -150,6 +152,7 @@ export function openCalls(tools: CallTools): Calls {
 			if (!admitted.ok) return answerRefusal(exchange, admitted.error);
 			if ("kept" in admitted.value)
 				return answerAgain(response, admitted.value.kept);
+			held = true;
 			const reason = whyNot(exchange);
 			if (reason) {
 				const ending = exchange.gone ? "client-gone" : "stopped";
@@ -173,8 +176,8 @@ export function openCalls(tools: CallTools): Calls {
 			await flight.done;
 			if (flight.answeredBy !== undefined) followed?.follow(flight.answeredBy);
 		} catch (fault) {
-			// Ours, and before anything was sent. Whether the hold was recorded, the state knows.
-			if (tools.head.state("credits").holds.has(call))
+			// Ours, and before anything was sent.
+			if (await mayBeHeld(tools.head, call, held))
 				await release(
 					call,
 					"not-sent",

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { EventLog } from "../../ports/event-log.ts";
 import {
+	brokenKey,
 	heldInput,
 	openTestGateway,
 	streamHead,
@@ -234,6 +235,27 @@ describe("the gateway's own failures", () => {
 		expect(bench.reports.join()).toContain("TypeError");
 		expect(bench.reports.join() + call.body).not.toContain("secret");
 	});
+
+	it.each([
+		["here", false],
+		["by another replica, and not seen here yet", true],
+	])(
+		"before there is anything to send give back a hold that was recorded %s",
+		async (_, forwards) => {
+			const bench = await openTestGateway({
+				forwards,
+				keys: { mock: [brokenKey] },
+			});
+			const call = bench.call();
+			await call.done;
+			expect(call.json().code).toBe("gateway/internal");
+			expect(bench.upstreams).toEqual([]);
+			expect(await resolution(bench)).toMatchObject({
+				type: "credits-released",
+				data: { ending: "not-sent" },
+			});
+		},
+	);
 
 	it("with nothing left to ask are paid by what passed", async () => {
 		const bench = await openTestGateway();

@@ -909,14 +909,16 @@ export class Flight implements AttemptWatch {
 		const settlement = this.#costOf(metered);
 		const said = this.#notesOn(settlement, metered, notes);
 		const total = this.elapsed();
-		if (this.#leg !== this.#holding)
-			// In order with the settlement, so that this names who answered.
-			void this.#tools.head
-				.execute("credits", this.#move(this.#leg, this.#leg.amount, 0), {
-					actor: `key/${command.key}`,
-					cause: command.call,
-				})
-				.catch(() => {});
+		/** The settlement names who answered. */
+		const named =
+			this.#leg === this.#holding
+				? undefined
+				: this.#tools.head
+						.execute("credits", this.#move(this.#leg, this.#leg.amount, 0), {
+							actor: `key/${command.key}`,
+							cause: command.call,
+						})
+						.catch(() => {});
 		this.#note(seenAs[ending] ?? ending, attempt);
 		this.#saw(ending, settlement.usage.output);
 		if (ending === "finished" && plan.session !== undefined)
@@ -940,6 +942,7 @@ export class Flight implements AttemptWatch {
 				...this.#attemptsMade(2),
 			},
 			answer,
+			named,
 		);
 	}
 
@@ -1055,10 +1058,12 @@ export class Flight implements AttemptWatch {
 	async #conclude(
 		resolution: Resolution,
 		answer: (charged: number | undefined) => void,
+		before?: Promise<unknown>,
 	): Promise<void> {
 		if (this.#concluded) return;
 		this.#concluded = true;
 		this.#stopHedging();
+		if (before) await before;
 		if (resolution.ending === "finished") {
 			if (this.#admitted.retry) await this.#keep();
 			if (this.#turn) await this.#keepTurn(this.#turn);

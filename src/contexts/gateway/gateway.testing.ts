@@ -1,5 +1,6 @@
 import { memoryAnswerStore } from "../../adapters/answer-store/memory.ts";
 import { memoryEventLog } from "../../adapters/event-log/memory.ts";
+import { memoryPeers } from "../../adapters/peer-link/memory.ts";
 import { canonicalJson } from "../../adapters/runtime/canonical-json.ts";
 import { nodeDigest } from "../../adapters/runtime/digest.ts";
 import {
@@ -29,9 +30,9 @@ import type {
 	WireRequest,
 } from "../../ports/wire-protocol.ts";
 import type { CreditsCommand, credits } from "../credits/index.ts";
-import { type Head, openHead } from "../log/index.ts";
+import { type Head, openForwarding, openHead } from "../log/index.ts";
 import { openDesk, type RoutingCommand } from "../routing/index.ts";
-import { ledgerDeciders } from "./deciders.ts";
+import { forwardable, ledgerDeciders } from "./deciders.ts";
 import { type Gateway, openGateway } from "./gateway.ts";
 import type { AttemptRules, LedgerDeciders } from "./model.ts";
 import type { ShadowOptions } from "./shadow.ts";
@@ -442,6 +443,19 @@ export interface TestGateway {
 	events(...types: string[]): Promise<DomainEvent<string, any>[]>;
 }
 
+function forwardTo(
+	other: Head<LedgerDeciders>,
+	own: Head<LedgerDeciders>,
+	log: EventLog,
+	clock: ManualClock,
+): Head<LedgerDeciders> {
+	const [far, near] = memoryPeers(clock);
+	openForwarding({ head: other, log, clock, forwardable }).serve(near);
+	const forwarding = openForwarding({ head: own, log, clock, forwardable });
+	forwarding.follow(far);
+	return forwarding.head;
+}
+
 export async function openTestGateway(
 	options: {
 		grant?: number;
@@ -458,6 +472,8 @@ export async function openTestGateway(
 		/** Of answers to requests with `tools` or `schema`. */
 		readings?: Readings;
 		shadow?: ShadowOptions;
+		/** Another process decides holds and their resolutions, and what it records is not seen here by itself. */
+		forwards?: boolean;
 		/** Milliseconds since 1970 UTC. */
 		start?: number;
 		/** By vendor, where it has more than one. */
@@ -468,12 +484,16 @@ export async function openTestGateway(
 		options.start === undefined ? {} : { start: options.start },
 	);
 	const log = faultyLog(memoryEventLog());
-	const head = await openHead<LedgerDeciders>({
-		log,
-		deciders: ledgerDeciders,
-		clock,
-		digest: nodeDigest,
-	});
+	const openOne = () =>
+		openHead<LedgerDeciders>({
+			log,
+			deciders: ledgerDeciders,
+			clock,
+			digest: nodeDigest,
+		});
+	const own = await openOne();
+	const newest = options.forwards ? await openOne() : own;
+	const head = options.forwards ? forwardTo(newest, own, log, clock) : own;
 	let ids = 0;
 	const reports: string[] = [];
 	const upstreams: TestUpstream[] = [];
@@ -482,7 +502,7 @@ export async function openTestGateway(
 		send(request, sink) {
 			// A call that asks two at once has held for both.
 			const each = options.attempts?.hedge ? 2 : 1;
-			if (head.state("credits").holds.size * each < open() + 1)
+			if (newest.state("credits").holds.size * each < open() + 1)
 				violations.push("a request left without a hold of its own");
 			const upstream = testUpstream(request, sink, clock.now());
 			upstreams.push(upstream);
@@ -657,6 +677,14 @@ export function testKey(id: string): VendorKey {
 		}),
 	};
 }
+
+/** A vendor's key that cannot be chosen: a fault of our own. */
+export const brokenKey: VendorKey = {
+	...testKey("1"),
+	get weight(): number {
+		throw new TypeError("my secret prompt");
+	},
+};
 
 /** Makes a key whose text is its id. */
 export function keyCommand(

@@ -122,15 +122,7 @@ export function openGateway(options: GatewayOptions): Gateway {
 		head,
 		clock,
 		wait: holds.wait,
-		inDoubt: (call) =>
-			void resolutions.record({
-				type: "release",
-				call,
-				ending: "not-sent",
-				notes: [
-					"The disk did not confirm the hold in time; the call was refused and nothing was sent.",
-				],
-			}),
+		inDoubt: resolutions.disown,
 	});
 	const turns = openTurns(options);
 	const vitals = openVitals({

@@ -46,7 +46,7 @@ async function open(options: { batchLimit?: number } = {}): Promise<void> {
 		head,
 		clock,
 		wait,
-		inDoubt: (call) => doubted.push(call),
+		inDoubt: ({ call }) => doubted.push(call),
 	});
 	doubted = [];
 	for (const account of ["main", "other"]) {

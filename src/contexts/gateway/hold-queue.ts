@@ -55,7 +55,7 @@ export function openHoldQueue(options: {
 	/** Milliseconds that a call waits at most; 0 refuses at once. */
 	readonly wait: number;
 	/** Hears of a call that was not held as far as anybody was told, and whose hold may yet turn up. */
-	readonly inDoubt: (call: string) => void;
+	readonly inDoubt: (command: HoldCommand) => void;
 }): HoldQueue {
 	const { head, clock, wait, inDoubt } = options;
 	const lanes = new Map<string, Lane>();
@@ -87,11 +87,8 @@ export function openHoldQueue(options: {
 		}
 	}
 
-	function doubted({ call }: HoldCommand, fault: unknown): unknown {
-		if (
-			(fault as { readonly code?: unknown } | undefined)?.code === "log/unknown"
-		)
-			inDoubt(call);
+	function doubted(command: HoldCommand, fault: unknown): unknown {
+		if (isUnknown(fault)) inDoubt(command);
 		return fault;
 	}
 
@@ -239,6 +236,13 @@ function mayFree(type: string, data: unknown): boolean {
 	if (type !== "hold-moved") return true;
 	const { amount, before } = data as DataOf<"hold-moved">;
 	return amount < before.amount;
+}
+
+/** Whether what was to be written may yet turn up. */
+export function isUnknown(fault: unknown): boolean {
+	return (
+		(fault as { readonly code?: unknown } | undefined)?.code === "log/unknown"
+	);
 }
 
 function laneOf({ account, key }: HoldCommand): string {

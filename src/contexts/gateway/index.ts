@@ -1,5 +1,5 @@
 export type { Access, Caller } from "./access.ts";
-export { ledgerDeciders } from "./deciders.ts";
+export { forwardable, ledgerDeciders } from "./deciders.ts";
 export { describeFault, isStorage, toldToClient } from "./faults.ts";
 export { type Gateway, type GatewayOptions, openGateway } from "./gateway.ts";
 export type { KeptTurn, Turns } from "./kept-turns.ts";

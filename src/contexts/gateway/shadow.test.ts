@@ -9,6 +9,7 @@ import { fact, substrate } from "../routing/fixtures/substrates.ts";
 import { defaultClasses, expand } from "../routing/index.ts";
 import {
 	askedFor,
+	brokenKey,
 	chat,
 	keyCommand,
 	openTestGateway,
@@ -360,6 +361,55 @@ describe("a shadow", () => {
 			'dos_calls_total{operation="chat",vendor="mock",ending="finished"} 1',
 		]);
 		expect(counted).toMatch(/^dos_gate_calls 0$/m);
+	});
+
+	it.each([
+		["here", false],
+		["by another replica, and not seen here yet", true],
+	])(
+		"that fails before anything is sent gives back its hold that was recorded %s",
+		async (_, forwards) => {
+			const bench = await open({
+				forwards,
+				keys: { two: [brokenKey] },
+			});
+			await followed(bench);
+			const [held] = (await bench.events("credits-held")).filter(
+				({ data }) => data.call === "call_c1_shadow",
+			);
+			expect(held).toBeDefined();
+			expect(await bench.events("credits-released")).toMatchObject([
+				{ data: { call: "call_c1_shadow", ending: "not-sent" } },
+			]);
+		},
+	);
+
+	it("whose hold the log does not confirm gives it back when it turns up", async () => {
+		const bench = await open();
+		const { call, upstream } = await bench.called();
+		answer(upstream);
+		await call.done;
+		bench.log.fault = "log/unknown";
+		await bench.clock.advance(1);
+		delete bench.log.fault;
+		await bench.clock.advance(1_000);
+		await bench.run({
+			type: "hold",
+			call: "call_c1_shadow",
+			account: "lab",
+			amount: 1,
+			expires: bench.clock.now() + 60_000,
+			holder: "run",
+			substrate: "two/m",
+			model: "two/m",
+			operation: "chat",
+			sheet: "s",
+		});
+		await bench.clock.settle();
+		expect(lab(bench)).toMatchObject({ held: 0, holds: 0 });
+		expect(await bench.events("credits-released")).toMatchObject([
+			{ data: { call: "call_c1_shadow", ending: "not-sent" } },
+		]);
 	});
 
 	it("that fails goes on to no other channel of its candidate", async () => {

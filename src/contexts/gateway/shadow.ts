@@ -16,8 +16,10 @@ import { Body } from "./body.ts";
 import { describeFault } from "./faults.ts";
 import { Flight } from "./flight.ts";
 import { expiryOf } from "./hold-expiry.ts";
+import { isUnknown } from "./hold-queue.ts";
 import { recordedData } from "./model.ts";
 import type { Instead, Question } from "./plan.ts";
+import { mayBeHeld } from "./resolutions.ts";
 import type { ShadowCommand } from "./shadow-log.ts";
 import { type Followable, noShadows, type Shadows } from "./shadow-watch.ts";
 import type { CallTools } from "./tools.ts";
@@ -164,6 +166,7 @@ export function openShadows(
 			route: recordOf(plan.decision),
 		};
 		flights.set(call, undefined);
+		let told = false;
 		try {
 			const first = question.call;
 			const held = await head.execute("credits", command, {
@@ -172,6 +175,7 @@ export function openShadows(
 				correlation: first,
 			});
 			if (!held.ok) return "no-credits";
+			told = true;
 			if (stopped) {
 				await release(call, "stopped");
 				return "stopped";
@@ -204,8 +208,9 @@ export function openShadows(
 				? { ...answer, call, substrate: flight.answeredBy }
 				: "unread";
 		} catch (fault) {
-			// Ours, and before anything was sent. Whether the hold was recorded, the state knows.
-			if (head.state("credits").holds.has(call))
+			// Ours, and before anything was sent.
+			if (isUnknown(fault)) calls.resolutions.disown(command);
+			else if (await mayBeHeld(head, call, told))
 				await release(call, "not-sent");
 			throw fault;
 		} finally {

@@ -7,6 +7,11 @@ export {
 } from "./checkpoint.ts";
 export { type Copied, type CopyOptions, copyLog } from "./copy.ts";
 export {
+	type Forwardable,
+	type Forwarding,
+	openForwarding,
+} from "./forwarding.ts";
+export {
 	type Deciders,
 	type Head,
 	type HeadOptions,

@@ -12,6 +12,7 @@ import { othersMayRead } from "../../home.ts";
 import { type Ledger, withLedger } from "../../ledger.ts";
 import { storeAddress } from "../../store.ts";
 import { instancePrefix, openInstance } from "../../studio/instance.ts";
+import { findSequencer } from "../../studio/sequencing.ts";
 import { amountText, counted, timeText } from "../amounts.ts";
 import { exitCodes, explain } from "../errors.ts";
 import { routingFindings } from "../routing-findings.ts";
@@ -286,9 +287,11 @@ function account({ head, clock }: Ledger, id: string): Finding {
 		: warn(`${id} has no key that works`, "dos key create --name laptop");
 }
 
-/** Who serves this log now, and how far each has seen it. */
+/** Who serves this log now, how far each has seen it, and who writes for all. */
 async function replicas({ store, head }: Ledger): Promise<readonly Finding[]> {
-	const all = await store.leases().list(instancePrefix);
+	const leases = store.leases();
+	const all = await leases.list(instancePrefix);
+	const sequencer = await findSequencer(leases);
 	const living = all.filter(({ left }) => left > 0);
 	const silent = all.length - living.length;
 	const furthest = Math.max(
@@ -301,6 +304,13 @@ async function replicas({ store, head }: Ledger): Promise<readonly Finding[]> {
 				? "no server runs on this log"
 				: `${counted(living.length, "server")} on this log; when last heard of, none was more than ${counted(furthest, "event")} behind`,
 		),
+		...(sequencer
+			? [
+					ok(
+						`the one at ${sequencer.host}, port ${sequencer.port}, writes for all that reach it`,
+					),
+				]
+			: []),
 		...(silent > 0
 			? [
 					warn(
