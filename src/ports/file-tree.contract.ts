@@ -185,6 +185,14 @@ export function fileTreeReadingContract(
 			const text = "ä€😀\0\n";
 			expect(tree().decode(tree().encode(text))).toBe(text);
 		});
+
+		it("sums bytes up, at once or one part after the other", () => {
+			const { encode, checksum } = tree();
+			expect(checksum(encode("123456789"), 0)).toBe(0xcbf4_3926);
+			expect(checksum(encode("6789"), checksum(encode("12345"), 0))).toBe(
+				0xcbf4_3926,
+			);
+		});
 	});
 }
 

@@ -53,6 +53,11 @@ export interface FileTree {
 	/** UTF-8 to text and back. Bytes that are not UTF-8 become U+FFFD. */
 	decode(bytes: Uint8Array): string;
 	encode(text: string): Uint8Array;
+	/**
+	 * CRC-32, going on from that of the bytes before (0: there were none). Tells bytes that were written in
+	 * part from whole ones; it guards against nobody's malice.
+	 */
+	checksum(bytes: Uint8Array, before: number): number;
 
 	/**
 	 * Writes a new file; `file-tree/exists` when anything stands there. Durable before it returns, unless

@@ -1,8 +1,8 @@
 import * as fs from "node:fs";
-import { dirname } from "node:path";
 import type { Worker } from "node:worker_threads";
 import {
 	type Batch,
+	blockLength,
 	eachFile,
 	eachInBlock,
 	type FileTree,
@@ -12,15 +12,13 @@ import {
 	looksFor,
 	lookWidth,
 } from "../../ports/file-tree.ts";
+import {
+	hireHelpers,
+	leastLooks,
+	youngForLooks,
+	youngForReads,
+} from "./helpers.ts";
 import { openForReading, openReader } from "./reader.ts";
-
-/** Where the program is published it is compiled, and so is this. */
-const workerFile = new URL(
-	new URL("./batch-worker.ts", import.meta.url).href.replace(
-		/\.ts$/,
-		/\.[a-z]+$/.exec(import.meta.url)?.[0] ?? ".ts",
-	),
-);
 
 /** What the threads of a batch share. Whoever is free takes the next unit of it. */
 export interface Job {
@@ -49,17 +47,8 @@ const nextUnit = 0;
 const pulse = 1;
 const firstUnit = 2;
 
-/** Below this many entries a thread costs more than it brings. */
-const leastLooks = 12_000;
+/** Below this many reads a thread costs more than it brings. */
 const leastReads = 3_000;
-const mostHelpers = 3;
-
-/**
- * Megabytes that a thread may fill before it looks for what is no longer needed. Paths make much that is,
- * and looking is all that a run over unchanged files does; one that reads has other things to keep in memory.
- */
-const youngForLooks = 16;
-const youngForReads = 3;
 
 /** Looks and reads in this thread, and in others beside it when there is enough to do; `helpers` forces how many. */
 export function openBatches(helpers?: number): Pick<
@@ -69,30 +58,14 @@ export function openBatches(helpers?: number): Pick<
 	/** Told of files that were listed and will probably be read: when they are many, helpers start meanwhile. */
 	listed(files: number): void;
 } {
-	const workers: Worker[] = [];
+	let workers: readonly Worker[] = [];
 	let filesListed = 0;
 
-	/** Whether others help with so many entries. They start on their own time: nobody waits for them. */
+	/** Whether others help with so many entries. */
 	function employ(count: number, least: number, young: number): boolean {
 		if (helpers === undefined && count < least) return false;
-		const { availableParallelism } = process.getBuiltinModule("node:os");
-		const wanted = helpers ?? Math.min(mostHelpers, availableParallelism() - 1);
-		const { Worker: Thread } = process.getBuiltinModule("node:worker_threads");
-		try {
-			while (workers.length < wanted) {
-				const worker = new Thread(workerFile, {
-					env: environment(),
-					resourceLimits: { maxYoungGenerationSizeMb: young },
-				});
-				// One that cannot start or go on takes no unit, and what it took is looked at by the asker.
-				worker.on("error", () => {});
-				worker.unref();
-				workers.push(worker);
-			}
-		} catch {
-			// Threads may be forbidden here: then this one does it all.
-		}
-		return wanted > 0 && workers.length > 0;
+		workers = hireHelpers(young, helpers);
+		return workers.length > 0;
 	}
 
 	/** Works along with everybody until the last unit is done; gives the units that never were. */
@@ -140,12 +113,14 @@ export function openBatches(helpers?: number): Pick<
 			);
 			if (lost.length === 0) return task.looks;
 			// Late answers may still come in: what is given away is not theirs to change.
-			const own = { ...task, looks: task.looks.map((looks) => looks.slice()) };
-			const forget = openLooking(own, (looks, index) =>
-				looks.fill(0, index * lookWidth, (index + 1) * lookWidth),
-			);
-			for (const unit of lost) forget(unit, () => {});
-			return own.looks;
+			const own = task.looks.map((looks) => looks.slice());
+			for (const unit of lost) {
+				const { at, block } = blockOf(listings, unit);
+				eachInBlock(listings[at] as Listing, block, "", (_, index) => {
+					own[at]?.fill(0, index * lookWidth, (index + 1) * lookWidth);
+				});
+			}
+			return own;
 		},
 		digestAll(batch, mark) {
 			const { count, blocks } = batch;
@@ -167,15 +142,6 @@ export function openBatches(helpers?: number): Pick<
 			return { looks, hashes: task.hashes.slice() };
 		},
 	};
-}
-
-/** A thread takes what is kept of compiled code where its environment says, not where its program does. */
-function environment(): NodeJS.ProcessEnv {
-	const { getCompileCacheDir } = process.getBuiltinModule("node:module");
-	const folder = getCompileCacheDir?.();
-	return folder
-		? { ...process.env, NODE_COMPILE_CACHE: dirname(folder) }
-		: process.env;
 }
 
 function memory(bytes: number, isShared: boolean): ArrayBuffer {
@@ -234,40 +200,67 @@ export function lostUnits(
 	return [];
 }
 
-/** What could not be looked at stays unknown, as promised: whoever needs it looks alone and learns why. */
-function attempt(path: string, work: (path: string) => void): void {
-	// Names that are no UTF-8 need more care than this.
-	if (!path.isWellFormed()) return;
-	try {
-		work(path);
-	} catch {}
-}
-
 const quietly = { throwIfNoEntry: false } as const;
 
-function openLooking(
-	{ listings, looks }: Looking,
-	visit: (looks: Float64Array, index: number, path: string) => void = lookInto,
-): Visit {
+function openLooking({ listings, looks }: Looking): Visit {
 	const short = shortening();
 	return (unit) => {
-		let block = unit;
-		let at = 0;
-		for (; block >= (listings[at] as Listing).blocks.length; at++)
-			block -= (listings[at] as Listing).blocks.length;
+		const { at, block } = blockOf(listings, unit);
 		const listing = listings[at] as Listing;
-		const into = looks[at] as Float64Array;
-		eachInBlock(listing, block, short(listing.root), (path, index) => {
-			visit(into, index, path);
-		});
+		lookAtBlock(listing, block, short(listing.root), looks[at] as Float64Array);
 	};
 }
 
+function blockOf(
+	listings: readonly Listing[],
+	unit: number,
+): { readonly at: number; readonly block: number } {
+	let block = unit;
+	let at = 0;
+	for (; block >= (listings[at] as Listing).blocks.length; at++)
+		block -= (listings[at] as Listing).blocks.length;
+	return { at, block };
+}
+
+/**
+ * What `eachInBlock` calls back for, looked at in one loop: of a hundred thousand looks, callbacks are a tenth
+ * of the time.
+ */
+function lookAtBlock(
+	{ blocks, starts, count }: Listing,
+	block: number,
+	root: string,
+	into: Float64Array,
+): void {
+	const text = blocks[block] as string;
+	// Names that are no UTF-8 need more care than this.
+	const isPlain = root.isWellFormed() && text.isWellFormed();
+	const parts = text.split("\0");
+	const last = Math.min(starts.length, (block + 1) * blockLength);
+	let part = 0;
+	for (let folder = block * blockLength; folder < last; folder++) {
+		const below = parts[part++] as string;
+		const path = below === "" ? root : `${root}/${below}`;
+		let at = (starts[folder] as number) + folder;
+		const end =
+			folder + 1 < starts.length
+				? (starts[folder + 1] as number) + folder
+				: count + folder;
+		if (isPlain || path.isWellFormed()) lookInto(into, at, path);
+		for (const prefix = `${path}/`; at < end; ) {
+			const name = prefix + parts[part++];
+			at++;
+			if (isPlain || name.isWellFormed()) lookInto(into, at, name);
+		}
+	}
+}
+
+/** What could not be looked at stays unknown, as promised: whoever needs it looks alone and learns why. */
 function lookInto(looks: Float64Array, index: number, path: string): void {
-	attempt(path, (known) => {
-		const stats = fs.lstatSync(known, quietly);
+	try {
+		const stats = fs.lstatSync(path, quietly);
 		if (stats) put(looks, index, stats);
-	});
+	} catch {}
 }
 
 function openReading({ batch, looks, hashes, mark }: Reading): Visit {
@@ -294,16 +287,18 @@ function openReading({ batch, looks, hashes, mark }: Reading): Visit {
 		}
 	};
 	return (unit, beat) =>
-		eachFile(batch, unit, (folder, name, index) =>
-			attempt(`${short(folder)}/${name}`, (path) => {
+		eachFile(batch, unit, (folder, name, index) => {
+			const path = `${short(folder)}/${name}`;
+			if (!path.isWellFormed()) return;
+			try {
 				const file = fs.openSync(path, openForReading);
 				try {
 					read(file, index, beat);
 				} finally {
 					fs.closeSync(file);
 				}
-			}),
-		);
+			} catch {}
+		});
 }
 
 function put(looks: Float64Array, index: number, stats: fs.Stats): void {

@@ -109,6 +109,8 @@ export function nodeFileTree(helpers?: number): FileTree {
 			return isAscii(all) ? all.toString("latin1") : all.toString();
 		},
 		encode: (text) => Buffer.from(text),
+		checksum: (bytes, before) =>
+			process.getBuiltinModule("node:zlib").crc32(bytes, before),
 
 		write(path, bytes, permissions, durable = true) {
 			guard(path, () => {

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
@@ -771,6 +771,28 @@ describe("the program", () => {
 			expect(ran.stderr).toContain("failed and stopped");
 		},
 	);
+
+	it("believes a large memory only when it is whole, though a thread was hired for its size", () => {
+		write({ pairs: [{ a: "a", b: "b" }] });
+		ground.put("a/f", "one");
+		ground.put("b/f", "one");
+		const main = join(import.meta.dirname, "main.ts");
+		const run = () =>
+			spawnSync(process.execPath, [main, "--summary"], {
+				encoding: "utf8",
+				cwd: ground.folder,
+			});
+		expect(run().stdout).toBe("in sync: 1 row\n");
+		const cache = join(ground.folder, ".dos-sync/cache");
+		writeFileSync(cache, Buffer.alloc(2_000_000, "half a memory"));
+		ground.put("b/f", "two");
+		expect(run()).toMatchObject({
+			status: 1,
+			stdout: "drift: 1 of 1 row (1 EDITED)\n",
+			stderr: "",
+		});
+		expect(statSync(cache).size).toBeLessThan(2_000_000);
+	});
 
 	it("runs by itself, imports nothing that has to be installed, and prints the schema that ships", () => {
 		const main = join(import.meta.dirname, "main.ts");

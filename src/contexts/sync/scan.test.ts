@@ -15,7 +15,7 @@ import {
 	writeCache,
 } from "./scan.ts";
 
-const { encode, decode } = nodeFileTree();
+const tree = nodeFileTree();
 const second = 1_000;
 const hash = new Uint8Array(32).fill(0xab);
 const look = (modified: number, changed = modified): Look => ({
@@ -47,7 +47,7 @@ function written(scan: Scan): Uint8Array {
 	for (const piece of writeCache(
 		{ stateLook: "s", scans: new Map([["key", scan]]), agreed: new Map() },
 		now,
-		encode,
+		tree,
 	))
 		bytes.push(...piece);
 	return Uint8Array.from(bytes);
@@ -63,7 +63,7 @@ describe("the cache", () => {
 						.map((name) => name.replaceAll("\0", "\udc80\\")),
 				),
 				(names) => {
-					const read = readCache(written(scanOf(names, [])), decode);
+					const read = readCache(written(scanOf(names, [])), tree);
 					const scan = read?.scans.get("key");
 					expect(read?.stateLook).toBe("s");
 					expect(scan?.names).toEqual(names);
@@ -85,25 +85,25 @@ describe("the cache", () => {
 			setHash(scan, at, own, 0);
 		}
 		const bytes = written(scan);
-		const read = readCache(bytes, decode)?.scans.get("key");
+		const read = readCache(bytes, tree)?.scans.get("key");
 		expect(read?.names).toEqual(names);
 		for (const at of names.keys())
 			expect(hashAt((read as Scan).hashes, at)).toBe(hashAt(scan.hashes, at));
 		for (const at of [0, 70_000, 150_000, bytes.length - 1]) {
 			const other = bytes.slice();
 			other[at] = (other[at] as number) ^ 1;
-			expect(readCache(other, decode), `byte ${at}`).toBeUndefined();
+			expect(readCache(other, tree), `byte ${at}`).toBeUndefined();
 		}
 	});
 
 	it("is none when any byte of it is another, or the end is missing", () => {
 		const bytes = written(scanOf(["one", "two"], []));
-		expect(readCache(bytes, decode)).toBeDefined();
+		expect(readCache(bytes, tree)).toBeDefined();
 		for (let at = 0; at < bytes.length; at++) {
 			const other = bytes.slice();
 			other[at] = (other[at] as number) ^ 1;
-			expect(readCache(other, decode), `byte ${at}`).toBeUndefined();
-			expect(readCache(bytes.slice(0, at), decode)).toBeUndefined();
+			expect(readCache(other, tree), `byte ${at}`).toBeUndefined();
+			expect(readCache(bytes.slice(0, at), tree)).toBeUndefined();
 		}
 	});
 
@@ -117,7 +117,7 @@ describe("the cache", () => {
 				look(1.5, now.modified),
 			],
 		);
-		const read = readCache(written(scan), decode)?.scans.get("key");
+		const read = readCache(written(scan), tree)?.scans.get("key");
 		expect(
 			scan.names.map((_, at) => hashAt((read as Scan).hashes, at) !== ""),
 		).toEqual([true, false, false, false]);

@@ -318,7 +318,7 @@ export function lookAgain(
 			({ root, scan }): Listing => ({
 				root,
 				blocks: scan.blocks(),
-				starts: Int32Array.from(scan.starts),
+				starts: new Int32Array(scan.starts),
 				count: scan.looks.length,
 			}),
 		),
@@ -453,19 +453,30 @@ export function scanTree(options: ScanOptions): Scan {
 function isAsBefore(scan: Scan, again: Float64Array, rootLook: Look): boolean {
 	if (scan.starts.length === 0 || !isUnchanged(scan.folderLooks, 0, rootLook))
 		return false;
-	const folders = scan.folderLooks.values;
-	const entries = scan.looks.values;
-	let at = 0;
-	let entry = 0;
-	for (let folder = 0; folder < scan.starts.length; folder++) {
+	const { starts, folderLooks, looks } = scan;
+	for (let folder = 0; folder < starts.length; folder++) {
+		const from = startOf(scan, folder);
+		const to = endOfEntries(scan, folder);
 		// The root was looked at through a link, if it is one.
-		for (let one = 0; one < lookWidth; one++, at++)
-			if (folder > 0 && folders[folder * lookWidth + one] !== again[at])
-				return false;
-		const end = endOfEntries(scan, folder) * lookWidth;
-		for (; entry < end; entry++, at++)
-			if (entries[entry] !== again[at]) return false;
+		if (folder > 0 && !areSame(folderLooks, folder, again, from + folder, 1))
+			return false;
+		if (!areSame(looks, from, again, from + folder + 1, to - from))
+			return false;
 	}
+	return true;
+}
+
+function areSame(
+	{ values }: Looks,
+	from: number,
+	again: Float64Array,
+	fromAgain: number,
+	count: number,
+): boolean {
+	let at = from * lookWidth;
+	let other = fromAgain * lookWidth;
+	for (const end = at + count * lookWidth; at < end; )
+		if (values[at++] !== again[other++]) return false;
 	return true;
 }
 
@@ -513,41 +524,13 @@ export interface StatCache {
 	readonly agreed: ReadonlyMap<string, number>;
 }
 
-const magic = 0x646f_7336;
+const magic = 0x646f_7337;
 
-/** At the end, since it is written in pieces: magic, length of the text, checksum, magic. */
+/**
+ * At the end, since it is written in pieces: magic, length of the text, checksum of all before it, magic. The
+ * checksum tells a cache that a power cut left in part from a whole one.
+ */
 const foot = 16;
-
-/** Tells a cache that a power cut left in part from a whole one; it guards against nobody's malice. */
-function openChecksum(): {
-	/** Every piece but the last is a multiple of four words. */
-	add(words: Int32Array): void;
-	finish(length: number): number;
-} {
-	// Four sums that do not wait for each other.
-	let a = 0;
-	let b = 1;
-	let c = 2;
-	let d = 3;
-	return {
-		add(words) {
-			// What a closure holds is slow to change, and there are millions of words.
-			let [p, q, r, s] = [a, b, c, d];
-			let at = 0;
-			for (; at + 3 < words.length; at += 4) {
-				p = (Math.imul(p, 31) + (words[at] as number)) | 0;
-				q = (Math.imul(q, 31) + (words[at + 1] as number)) | 0;
-				r = (Math.imul(r, 31) + (words[at + 2] as number)) | 0;
-				s = (Math.imul(s, 31) + (words[at + 3] as number)) | 0;
-			}
-			for (; at < words.length; at++)
-				p = (Math.imul(p, 31) + (words[at] as number)) | 0;
-			[a, b, c, d] = [p, q, r, s];
-		},
-		finish: (length) =>
-			(a ^ Math.imul(b, 3) ^ Math.imul(c, 5) ^ Math.imul(d, 7) ^ length) | 0,
-	};
-}
 
 /**
  * A look that is not older than the moment of reading may hide a second change in the same tick of the
@@ -580,10 +563,12 @@ function isYoungAt(looks: Float64Array, index: number, now: Look): boolean {
 export function* writeCache(
 	cache: StatCache,
 	now: Look,
-	encode: (text: string) => Uint8Array,
+	{ encode, checksum }: Pick<FileTree, "encode" | "checksum">,
 ): Iterable<Uint8Array> {
-	const piece = new Uint8Array(1 << 16);
-	const checksum = openChecksum();
+	// With room for the foot.
+	const room = new Uint8Array((1 << 16) + foot);
+	const piece = room.subarray(0, -foot);
+	let sum = 0;
 	let filled = 0;
 	let textLength = 0;
 	for (const [part, isText] of partsOf(cache, now, encode)) {
@@ -595,19 +580,18 @@ export function* writeCache(
 			at += next.length;
 			filled += next.length;
 			if (filled < piece.length) continue;
-			checksum.add(new Int32Array(piece.buffer));
+			sum = checksum(piece, sum);
 			yield piece;
 			filled = 0;
 		}
 	}
-	// A whole number of words, so that the checksum sees every byte.
+	// What it holds is read in words of eight bytes.
 	const end = Math.ceil(filled / 8) * 8;
 	piece.fill(0, filled, end);
-	checksum.add(new Int32Array(piece.buffer, 0, end >> 2));
-	yield piece.subarray(0, end);
-	yield new Uint8Array(
-		Int32Array.of(magic, textLength, checksum.finish(textLength), magic).buffer,
-	);
+	const last = new Int32Array(room.buffer, end, foot >> 2);
+	last.set([magic, textLength]);
+	last.set([checksum(room.subarray(0, end + 8), sum), magic], 2);
+	yield room.subarray(0, end + foot);
 }
 
 /** What a cache is made of, in order, and whether it is text. */
@@ -709,27 +693,19 @@ function viewAt(
 /** Undefined for anything that is not wholly a cache of ours. */
 export function readCache(
 	given: Uint8Array,
-	decode: (bytes: Uint8Array) => string,
+	{ decode, checksum }: Pick<FileTree, "decode" | "checksum">,
 ): StatCache | undefined {
 	if (given.length < foot || given.length % 8 !== 0) return undefined;
 	const bytes = given.byteOffset % 8 === 0 ? given : given.slice();
-	const words = new Int32Array(
+	const [first, length, sum, last] = new Int32Array(
 		bytes.buffer,
-		bytes.byteOffset,
-		bytes.length >> 2,
-	);
-	const [first, length, sum, last] = words.subarray(-4) as unknown as [
-		number,
-		number,
-		number,
-		number,
-	];
+		bytes.byteOffset + bytes.length - foot,
+		foot >> 2,
+	) as unknown as [number, number, number, number];
 	const start = bytes.length - foot - Math.ceil(length / 8) * 8;
-	if (first !== magic || last !== magic) return undefined;
-	const checksum = openChecksum();
-	checksum.add(words.subarray(0, -4));
-	if (length < 0 || start < 0 || sum !== checksum.finish(length))
+	if (first !== magic || last !== magic || length < 0 || start < 0)
 		return undefined;
+	if ((checksum(bytes.subarray(0, -8), 0) | 0) !== sum) return undefined;
 	const text = decode(bytes.subarray(start, start + length));
 	const end = text.indexOf("\0");
 	const blocks = unescapeText(text.slice(end + 1));

@@ -138,7 +138,7 @@ export function openStore(options: StoreOptions): Store {
 			// About a hundred bytes are kept of each file.
 			tree.expect((tree.look(cachePath)?.size ?? 0) / 100);
 			const bytes = readIfThere(cachePath);
-			const cache = bytes && readCache(bytes, (part) => tree.decode(part));
+			const cache = bytes && readCache(bytes, tree);
 			const stateLook = cache ? describeState() : "";
 			let bases: Bases | undefined;
 			return {
@@ -181,7 +181,7 @@ export function openStore(options: StoreOptions): Store {
 							writeCache(
 								{ stateLook: describeState(), scans, agreed },
 								time,
-								(text) => tree.encode(text),
+								tree,
 							),
 							// It carries a checksum, and can be lost.
 							false,
