@@ -12,6 +12,7 @@ import {
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openPostgres } from "../src/adapters/postgres/database.ts";
 import { startPostgres } from "../src/adapters/postgres/fixtures/server.ts";
 import { findHome } from "../src/apps/home.ts";
 import { openLedger } from "../src/apps/ledger.ts";
@@ -28,14 +29,14 @@ import type { Asked, Pairs } from "./lib/replica.ts";
  * of 1, 2, 4 and 8 replicas (processes) on one Postgres, for one hot account and for many, with SQLite
  * beside it; then the time of a pair at half of that load, and the CPU of a pair, of all replicas and of all
  * processes of the server: what two cores can carry at most is in it. Replicas follow the log and choose who writes for
- * all as those of `dos start` do; `DOS_BENCH_PEER=off` lets each write for itself. Then the same log on both engines: how
+ * all as those of `dos start` do; beside that, on one hot account, each writes for itself. Then the same log on both engines: how
  * quickly all states are folded anew, and a subscriber that lags is at the end.
  *
  * `node benchmarks/postgres.ts [seconds] [clients] [events to read] [replicas, such as 1,4]`. A server is started
  * for it, with everything durable; `DOS_TEST_POSTGRES` names another. Every run ends with a look at the sums.
  */
 const seconds = Number(process.argv[2] ?? 4);
-const clients = Number(process.argv[3] ?? 128);
+const clients = Number(process.argv[3] ?? 256);
 const events = Number(process.argv[4] ?? 1_000_000);
 const fleets = (process.argv[5] ?? "1,2,4,8").split(",").map(Number);
 const cold = 1_000;
@@ -66,6 +67,8 @@ interface Shape {
 	readonly store: "sqlite" | "postgres";
 	readonly replicas: number;
 	readonly accounts: number;
+	/** Each replica writes for itself, as where they do not reach each other. */
+	readonly apart?: boolean;
 }
 
 // A new server fills every new file of its journal with zeros; one that has run for a while uses old ones again.
@@ -75,11 +78,14 @@ try {
 		`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.versions.node}, ${clients} clients in all`,
 	);
 	measureDisk();
+	await measureServer();
 	for (const accounts of [1, cold])
 		await measure({ store: "sqlite", replicas: 1, accounts });
 	for (const replicas of fleets)
 		for (const accounts of [1, cold])
 			await measure({ store: "postgres", replicas, accounts });
+	for (const replicas of fleets.filter((count) => count > 1))
+		await measure({ store: "postgres", replicas, accounts: 1, apart: true });
 	if (events > 0) await measureReading();
 } finally {
 	await server.stop();
@@ -110,11 +116,34 @@ function measureDisk(): void {
 	}
 }
 
-async function measure({ store, replicas, accounts }: Shape): Promise<void> {
+/** And a transaction of one row, alone on its server, asked for in one piece. A pair is two of them at least, each in two pieces. */
+async function measureServer(): Promise<void> {
+	const database = await openPostgres(server.fresh());
+	try {
+		const text = `insert into ${database.schema}.derived values ('floor', 1, 1, '', '') on conflict (name) do update set position = derived.position + 1`;
+		const took: number[] = [];
+		for (let turn = 0; turn < 1_000; turn++) {
+			const begun = performance.now();
+			await database.query({ name: "floor", text });
+			took.push(performance.now() - begun);
+			await new Promise((resolve) => setTimeout(resolve, 1));
+		}
+		took.sort((one, other) => one - other);
+		const at = (share: number) => (took[share * 1_000] as number).toFixed(1);
+		console.log(
+			`  ${"the server alone, a transaction".padEnd(40)} p50 ${at(0.5)} p99 ${at(0.99)} ms, at most ${at(0.999)}`,
+		);
+	} finally {
+		await database.close();
+	}
+}
+
+async function measure(shape: Shape): Promise<void> {
+	const { store, replicas, accounts, apart = false } = shape;
 	const address = store === "postgres" ? server.fresh() : "";
 	const fleet: Replica[] = [];
 	for (let index = 0; index < replicas; index++)
-		fleet.push(await startReplica(address));
+		fleet.push(await startReplica(address, apart));
 	const [first] = fleet as [Replica];
 	try {
 		await first.ask({ do: "accounts", count: accounts });
@@ -139,7 +168,7 @@ async function measure({ store, replicas, accounts }: Shape): Promise<void> {
 				: ((serverCpu() ?? before) - before) / full.pairs;
 		const half = await run(seconds * 1_000, full.perSecond / 2);
 		await first.ask({ do: "balance", accounts });
-		const name = `${store}, ${replicas} replica${replicas === 1 ? "" : "s"}, ${accounts === 1 ? "one hot account" : `${accounts} accounts`}`;
+		const name = `${store}, ${replicas} replica${replicas === 1 ? "" : "s"}, ${apart ? "each for itself" : accounts === 1 ? "one hot account" : `${accounts} accounts`}`;
 		console.log(
 			`  ${name.padEnd(40)} ${full.perSecond.toFixed(0).padStart(6)} pairs/s  p50 ${full.p50.toFixed(1)} p99 ${full.p99.toFixed(1)} ms  CPU ${full.cpu.toFixed(0)}${store === "postgres" && inServer !== undefined ? ` + ${inServer.toFixed(0)}` : ""} µs   at half load p50 ${half.p50.toFixed(1)} p99 ${half.p99.toFixed(1)} ms`,
 		);
@@ -186,11 +215,17 @@ function serverCpu(): number | undefined {
 	return ticks * 10_000;
 }
 
-async function startReplica(address: string): Promise<Replica> {
+async function startReplica(address: string, apart: boolean): Promise<Replica> {
 	const child: ChildProcess = fork(
 		fileURLToPath(new URL("lib/replica.ts", import.meta.url)),
-		[address],
-		{ serialization: "advanced" },
+		[address, ...(apart ? ["apart"] : [])],
+		// The young generation of `dos start`.
+		{
+			serialization: "advanced",
+			...(process.versions.bun === undefined && {
+				execArgv: ["--max-semi-space-size=8"],
+			}),
+		},
 	);
 	const next = <T>() =>
 		new Promise<T>((resolve, reject) => {

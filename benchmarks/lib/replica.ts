@@ -1,5 +1,6 @@
 /**
- * One replica of `postgres.ts`: opens the ledger that it is told of, then does as it is asked over its
+ * One replica of `postgres.ts`: opens the ledger that it is told of, among its fleet unless it is told to stand `apart`,
+ * then does as it is asked over its
  * channel and answers each with a result.
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -42,7 +43,7 @@ const ledger = await openLedger(
 const report = (line: string) => process.stderr.write(`${line}\n`);
 const following = store ? followOthers(ledger, report) : undefined;
 const fleet =
-	store && process.env.DOS_BENCH_PEER !== "off"
+	store && process.argv[3] !== "apart"
 		? await joinFleet(ledger, {
 				version: "bench",
 				lease: leaseTimes.lease,

@@ -214,14 +214,20 @@ export async function openHead<D extends Deciders>(
 		}
 	}
 
-	async function catchUp(): Promise<void> {
+	/** Reads no more of each event than folding needs. */
+	async function catchUp(tip: Tip): Promise<void> {
 		if (!trusted) return recover();
-		for await (const batch of log.read(folded.position)) {
-			trusted = false;
-			const news = batch.map(fold);
-			trusted = true;
+		if (tip.position <= folded.position) return;
+		trusted = false;
+		for await (const batch of log.scan(folded.position, { to: tip.position })) {
+			const news = batch.map((scanned) => upcast(readEvent(scanned)));
+			for (const event of news) evolve(event);
+			const { position, time } = batch.at(-1) ?? folded;
+			folded = { ...folded, position, time };
 			announce(news);
 		}
+		folded = tip;
+		trusted = true;
 	}
 
 	/** Those that have waited the longest. */
@@ -494,7 +500,7 @@ export async function openHead<D extends Deciders>(
 		async refresh() {
 			const tip = await log.tip();
 			if (tip.position > folded.position || !trusted)
-				await exclusively(catchUp);
+				await exclusively(() => catchUp(tip));
 		},
 		subscribe(listener) {
 			listeners.add(listener);
