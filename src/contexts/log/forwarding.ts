@@ -48,6 +48,7 @@ export function openForwarding<D extends Deciders>(options: {
 }): Forwarding<D> {
 	const { head, log, clock, forwardable, patience = 1_000 } = options;
 	let sequencer: Sequencer | undefined;
+
 	/** What a command came to that a peer may have carried out, or may yet carry out. */
 	async function executeAfterPeer({
 		name,
