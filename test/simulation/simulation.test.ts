@@ -9,7 +9,7 @@ import { seededRandom } from "./random.ts";
 import { type Simulated, SimulationFailure, simulate } from "./simulation.ts";
 import { openStores } from "./stores.ts";
 
-const seeds = Array.from({ length: 200 }, (_, index) => index + 1);
+const seeds = Array.from({ length: 120 }, (_, index) => index + 1);
 
 async function simulateAll(
 	decider: Decider<CreditsState, CreditsCommand> = credits,
