@@ -258,6 +258,19 @@ describe("the keys of a vendor", () => {
 					}
 				},
 			),
+			{
+				examples: [
+					// What was waited for came short by a rounding.
+					[
+						[{ weight: 1, requestsPerMinute: 2, tokensPerMinute: 2_605 }],
+						[1_917, 1_206, 0].map((tokens) => ({
+							tokens,
+							pass: 0,
+							fault: "no" as const,
+						})),
+					],
+				],
+			},
 		);
 	});
 

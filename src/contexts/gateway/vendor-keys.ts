@@ -218,7 +218,8 @@ function filled(
 	return bucket;
 }
 
-/** Milliseconds until so much is left. */
+/** Milliseconds until so much is left. A millionth is not waited for: rounding, after just that wait, may leave as much short. */
 function untilLeft(bucket: Bucket, wanted: number, perMinute: number): number {
-	return Math.max(0, ((wanted - bucket.left) * 60_000) / perMinute);
+	const short = wanted - bucket.left;
+	return short > 1e-6 ? (short * 60_000) / perMinute : 0;
 }
